@@ -2,6 +2,7 @@
 
 mod command;
 mod examples;
+mod moment;
 mod offered;
 
 use std::path::PathBuf;

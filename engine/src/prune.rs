@@ -3,6 +3,7 @@
 //! A manifest is deleted first, then the objects that only it named. So an interruption leaves
 //! complete backups and unreferenced objects, and the next run removes those.
 
+mod forecast;
 mod inventory;
 mod needs;
 mod removal;
@@ -12,12 +13,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use retention::{PlanError, Situation, plan};
+use retention::{Backup, PlanError, Situation, plan};
 
+pub use self::forecast::{Forgotten, Then, forecast_at, forecast_forget};
 pub use self::inventory::frees;
 pub use self::removal::Removed;
 pub use self::repack::{Repacked, RepackedVolume};
-pub use retention::{Decision, Hold, Plan, Reason, Verdict};
+pub use retention::{Decision, Hold, Miss, Plan, Reason, Verdict};
 
 use self::inventory::{Inventory, as_retention_sees};
 use self::removal::remove;
@@ -97,7 +99,7 @@ async fn carry_out(
     instance: &Instance,
     options: PruneOptions,
 ) -> Result<Pruned, Error> {
-    let (mut pruned, inventory) = survey(repository, instance, options).await?;
+    let (mut pruned, inventory) = survey(repository, instance, options, None).await?;
     // An interrupted run changed these manifests, and did not finish.
     for id in &inventory.unsettled {
         repository.settle_checksums(lock, &BackupRef::new(instance.name.as_str(), id.clone())).await?;
@@ -125,7 +127,7 @@ async fn carry_out(
 
 /// Returns what a run would do.
 async fn forecast_all(repository: &Repository, instance: &Instance, options: PruneOptions) -> Result<Pruned, Error> {
-    let (mut pruned, inventory) = survey(repository, instance, options).await?;
+    let (mut pruned, inventory) = survey(repository, instance, options, None).await?;
     if is_to_repack(instance, options) {
         let doomed: Vec<BackupId> = pruned.frees.keys().cloned().collect();
         pruned.repacked = Some(repack::plan(repository, instance, &inventory, &doomed).await?.0);
@@ -164,20 +166,29 @@ async fn situation(repository: &Repository, instance: &str, clocks: Clocks) -> R
     Ok(situation)
 }
 
-/// Reads what exists, and plans.
+/// Reads what exists, and plans, for now or for another moment.
 async fn survey(
     repository: &Repository,
     instance: &Instance,
     options: PruneOptions,
+    then: Option<&Then>,
 ) -> Result<(Pruned, Inventory), Error> {
     // The repository itself decides what is deleted, not the cache.
     let source = if options.dry_run { repository } else { &repository.without_cache() };
     let mut inventory = Inventory::take(source, &instance.name, !options.dry_run).await?;
-    let backups = inventory.backups();
+    let mut backups = inventory.backups();
     let mut situation = situation(repository, &instance.name, inventory.clocks).await?;
     situation.interval = instance.interval;
+    if let Some(then) = then {
+        situation.now = then.at;
+        then.pretend(&mut backups);
+    }
     let policy = &instance.retention.policy;
-    let planned = |situation: &Situation| plan(policy, &backups, situation).map_err(Error::from);
+    let planned = |situation: &Situation| -> Result<Plan, Error> {
+        let mut plan = plan(policy, &backups, situation)?;
+        plan.decisions.retain(|decision| !forecast::is_expected(&decision.id));
+        Ok(plan)
+    };
     let mut accepted = None;
     let mut made = planned(&situation)?;
     let newest = made.holds.iter().find_map(|hold| match hold {
@@ -214,13 +225,7 @@ pub async fn forget(
     let BackupRef { instance, id } = backup;
     let forgotten = repository.locked_until_cancelled(instance, Purpose::Forget, run, async |lock| {
         let inventory = Inventory::take(&repository.without_cache(), instance, true).await?;
-        let backups = inventory.backups();
-        if repository.pins(instance).await?.contains_key(id) {
-            return Err(RepositoryError::Pinned { backup: backup.to_string() }.into());
-        }
-        if !spelt_out && is_precious(&backups, id) {
-            return Err(RepositoryError::Precious { backup: backup.to_string() }.into());
-        }
+        refuse_protected(repository, backup, &inventory, spelt_out).await?;
         let is_last = inventory.has_no_other(id);
         let removed = if inventory.listed.is_quarantined(backup) {
             lock.confirm().await?;
@@ -241,8 +246,25 @@ pub async fn forget(
     forgotten.await.map_err(|error| error.during(format!("forget {backup}")))
 }
 
+/// Refuses to remove a pinned backup, and a precious one unless the operator spelt out its id.
+async fn refuse_protected(
+    repository: &Repository,
+    backup: &BackupRef,
+    inventory: &Inventory,
+    spelt_out: bool,
+) -> Result<(), RepositoryError> {
+    let BackupRef { instance, id } = backup;
+    if repository.pins(instance).await?.contains_key(id) {
+        return Err(RepositoryError::Pinned { backup: backup.to_string() });
+    }
+    if !spelt_out && is_precious(&inventory.backups(), id) {
+        return Err(RepositoryError::Precious { backup: backup.to_string() });
+    }
+    Ok(())
+}
+
 /// Returns whether it is the newest verified backup, or the only one that can be read.
-fn is_precious(backups: &[retention::Backup], id: &BackupId) -> bool {
+fn is_precious(backups: &[Backup], id: &BackupId) -> bool {
     let newest_proven = backups.iter().filter(|backup| backup.proven).max_by_key(|backup| backup.created_at);
     let only = match backups {
         [only] => Some(only),

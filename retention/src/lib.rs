@@ -53,5 +53,5 @@ pub use hold::Hold;
 pub use period::{Period, Tier};
 pub use plan::{Decision, Plan, PlanError, Situation, Verdict, plan};
 pub use policy::{Policy, PolicyError};
-pub use reason::{Reason, Rule};
+pub use reason::{Miss, Reason, Rule};
 pub use setting::{Age, Percent, SettingError, Zone};

@@ -8,7 +8,7 @@ use crate::{
     backup::Backup,
     hold::{self, Hold},
     policy::{Policy, PolicyError},
-    reason::{Reason, Rule},
+    reason::{Miss, Reason, Rule},
     rules,
 };
 
@@ -66,6 +66,8 @@ pub struct Decision {
     pub created_at: Timestamp,
     /// Keep or remove.
     pub verdict: Verdict,
+    /// Why no rule keeps it, by the rules of the policy. Empty if it stays.
+    pub misses: Vec<Miss>,
 }
 
 /// Keep or remove.
@@ -155,8 +157,9 @@ pub fn plan(policy: &Policy, backups: &[Backup], situation: &Situation) -> Resul
         }
     }
 
+    let misses = rules::misses(policy, present);
     Ok(Plan {
-        decisions: ordered.iter().map(|backup| reasons.decide(backup)).collect(),
+        decisions: ordered.iter().map(|backup| reasons.decide(backup, &misses)).collect(),
         holds,
         future: future.iter().map(|backup| backup.id.clone()).collect(),
     })
@@ -199,12 +202,12 @@ impl<'a> Reasons<'a> {
         }
     }
 
-    fn decide(&mut self, backup: &Backup) -> Decision {
-        let verdict = match self.0.remove(backup.id.as_str()) {
-            Some(reasons) => Verdict::Keep { reasons },
-            None => Verdict::Remove,
+    fn decide(&mut self, backup: &Backup, misses: &impl Fn(&Backup) -> Vec<Miss>) -> Decision {
+        let (verdict, misses) = match self.0.remove(backup.id.as_str()) {
+            Some(reasons) => (Verdict::Keep { reasons }, Vec::new()),
+            None => (Verdict::Remove, misses(backup)),
         };
-        Decision { id: backup.id.clone(), created_at: backup.created_at, verdict }
+        Decision { id: backup.id.clone(), created_at: backup.created_at, verdict, misses }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Why a backup is kept, in words for the table that `prune` prints.
+//! Why a backup is kept or removed, in words for the table that `prune` prints.
 
 use std::fmt;
 
@@ -39,6 +39,40 @@ pub enum Rule {
     Slot(Period),
     /// It is the oldest of all, and this tier has slots left.
     Oldest(Tier),
+}
+
+/// Why one rule of the policy does not keep a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Miss {
+    /// It is not one of the `keep_last` newest.
+    Last(u32),
+    /// It is older than `keep_within`.
+    Within(Age),
+    /// Another backup has the slot of its period.
+    Slot {
+        /// The period.
+        period: Period,
+        /// The id of the backup that has the slot.
+        by: String,
+    },
+    /// All slots of the tier are those of later periods.
+    Before {
+        /// The tier.
+        tier: Tier,
+        /// How many slots it has.
+        slots: u32,
+    },
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Miss::Last(number) => write!(f, "before the last {number}"),
+            Miss::Within(age) => write!(f, "not within {age}"),
+            Miss::Slot { period, by } => write!(f, "{} {period} keeps {by}", period.tier()),
+            Miss::Before { tier, slots } => write!(f, "before the {slots} {tier}"),
+        }
+    }
 }
 
 impl fmt::Display for Reason {

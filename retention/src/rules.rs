@@ -8,7 +8,7 @@ use crate::{
     backup::Backup,
     period::{Period, Tier},
     policy::Policy,
-    reason::Rule,
+    reason::{Miss, Rule},
 };
 
 /// Calls `keep` for each backup and each rule that keeps it. `backups` are ordered from the newest
@@ -40,6 +40,31 @@ pub(crate) fn apply<'a>(policy: &Policy, backups: &[&'a Backup], mut keep: impl 
         if periods.len() < slots && !oldest_has_slot {
             keep(oldest, Rule::Oldest(tier));
         }
+    }
+}
+
+/// Returns a function that says why no rule keeps a backup that [`apply`] has not named, by the
+/// rules from the shortest period to the longest. `backups` are those of [`apply`].
+pub(crate) fn misses<'a>(policy: &'a Policy, backups: &[&'a Backup]) -> impl Fn(&Backup) -> Vec<Miss> + 'a {
+    let zone = policy.zone().rules();
+    let tiers = Tier::ALL.into_iter().filter(|tier| policy.slots(*tier) > 0).map(|tier| {
+        let slots = policy.slots(tier);
+        let chosen: HashMap<Period, &Backup> =
+            last_of_each(tier, zone, backups).into_iter().take(slots as usize).collect();
+        (tier, slots, chosen)
+    });
+    let tiers: Vec<_> = tiers.collect();
+    move |backup| {
+        let last = (policy.keep_last > 0).then_some(Miss::Last(policy.keep_last));
+        let within = policy.keep_within.map(Miss::Within);
+        let slots = tiers.iter().map(|&(tier, slots, ref chosen)| {
+            let period = tier.period(backup.created_at, zone);
+            match chosen.get(&period) {
+                Some(by) => Miss::Slot { period, by: by.id.clone() },
+                None => Miss::Before { tier, slots },
+            }
+        });
+        last.into_iter().chain(within).chain(slots).collect()
     }
 }
 

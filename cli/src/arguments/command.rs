@@ -6,8 +6,10 @@ use clap::{Subcommand, ValueEnum};
 use clap_complete::Shell;
 use engine::check::Sample;
 use engine::verify::Depth;
+use jiff::Timestamp;
 
 use super::examples;
+use super::moment::moment;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -183,6 +185,9 @@ pub(crate) enum Command {
         /// Copy every backup that is missing there, also those older than the newest one there
         #[arg(long, conflicts_with = "backups")]
         all: bool,
+        /// Print what would be copied, without changing anything
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Turn a file of Odoo or pg_dump into a backup
     #[command(after_help = examples::IMPORT)]
@@ -247,6 +252,10 @@ pub(crate) enum Command {
         /// Print the plan, without changing anything
         #[arg(long)]
         dry_run: bool,
+        /// Plan for another moment: what the policy will do if the schedule makes its backups until
+        /// then; DATE is a day, which means its end, or RFC 3339
+        #[arg(long, value_name = "DATE", requires = "dry_run", conflicts_with = "repack", value_parser = moment)]
+        as_of: Option<Timestamp>,
         /// Accept that the newest backup is much smaller than those before it; requires INSTANCE
         #[arg(long, requires = "instances")]
         accept_shrunk: bool,
@@ -275,6 +284,9 @@ pub(crate) enum Command {
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
+        /// Print what would be removed, without changing anything
+        #[arg(long)]
+        dry_run: bool,
     },
     /// List locks, and remove those whose owner is gone
     #[command(after_help = examples::UNLOCK)]

@@ -86,6 +86,7 @@ Only objects that are missing there are copied. Each digest is verified.
 Examples:
   odoo-backup copy --to offsite       backups newer than the newest one there
   odoo-backup copy production/latest --to offsite
+  odoo-backup copy --to offsite --dry-run
   odoo-backup copy --all --repository offsite --to main
                                       copy everything back, to a new disk";
 
@@ -123,6 +124,8 @@ Files that interrupted runs left behind are removed, too.
 
 Examples:
   odoo-backup prune --dry-run          what would be removed, and why
+  odoo-backup prune --dry-run --as-of 2026-12-24
+                                       what the policy will do on that day
   odoo-backup prune
   odoo-backup prune production --accept-shrunk
                                        data was deleted on purpose: continue

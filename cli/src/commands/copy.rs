@@ -19,12 +19,21 @@ use crate::table::{bytes, plural};
 #[error("unable to copy the repository {0} to itself")]
 struct ToItself(String);
 
+/// What the command line asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CopyRequest<'a> {
+    /// The backups; none: those that are newer than the newest one there.
+    pub(super) selectors: &'a [String],
+    pub(super) to: &'a str,
+    /// Whether to copy all that are missing there.
+    pub(super) all: bool,
+    pub(super) dry_run: bool,
+}
+
 /// Copies backups from the named repository, or the first, to another one.
 pub(super) async fn copy(
     config: Chosen<'_>,
-    selectors: &[String],
-    to: &str,
-    all: bool,
+    CopyRequest { selectors, to, all, dry_run }: CopyRequest<'_>,
     run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -47,11 +56,15 @@ pub(super) async fn copy(
             chosen.into_iter().collect()
         }
     };
-    let copied = engine::copy::copy(&from, &there, &backups, run).await?;
+    let copied = match dry_run {
+        true => engine::copy::forecast(&from, &there, &backups, run).await?,
+        false => engine::copy::copy(&from, &there, &backups, run).await?,
+    };
     warn(&copied, output);
     let exit = exit_of(&copied);
-    let document = CopyDocument { repository: to.to_owned(), copied };
-    Ok(output.result(&document, || text(to, &document.copied), exit))
+    let document = CopyRunDocument { dry_run, copy: CopyDocument { repository: to.to_owned(), copied } };
+    let text = if dry_run { dry_text } else { text };
+    Ok(output.result(&document, || text(to, &document.copy.copied), exit))
 }
 
 /// Returns the exit code for a copy.
@@ -71,6 +84,16 @@ pub(super) fn warn(copied: &Copied, output: Output) {
 
 /// What `copy` prints.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CopyRun)]
+pub(super) struct CopyRunDocument {
+    /// Whether nothing was copied.
+    dry_run: bool,
+    #[serde(flatten)]
+    copy: CopyDocument,
+}
+
+/// A copy of backups.
+#[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Copy)]
 pub(super) struct CopyDocument {
     /// The name of the repository that was copied to.
@@ -88,6 +111,26 @@ pub(super) fn text(to: &str, copied: &Copied) -> String {
     let backups = plural(copied.backups.len() as u64, "backup");
     let (objects, size) = (plural(copied.objects, "object"), bytes(copied.bytes));
     text.push_str(&format!("{to}: {backups} copied, {objects} ({size}) stored"));
+    text.push_str(&rest(copied));
+    text
+}
+
+/// Returns the text on what a copy would do.
+fn dry_text(to: &str, copied: &Copied) -> String {
+    let mut text = String::new();
+    for backup in &copied.backups {
+        text.push_str(&format!("{to}: would copy {backup}\n"));
+    }
+    let backups = plural(copied.backups.len() as u64, "backup");
+    let (objects, size) = (plural(copied.objects, "object"), bytes(copied.bytes));
+    text.push_str(&format!("{to}: {backups} would be copied, {objects} ({size}) would be stored"));
+    text.push_str(&rest(copied));
+    text
+}
+
+/// Returns the end of the line: what is not copied, and why.
+fn rest(copied: &Copied) -> String {
+    let mut text = String::new();
     if copied.there > 0 {
         text.push_str(&format!(", {} already there", plural(copied.there, "backup")));
     }

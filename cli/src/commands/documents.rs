@@ -9,7 +9,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{OpenApi, PartialSchema, ToSchema};
 
 use super::check::CheckDocument;
-use super::copy::CopyDocument;
+use super::copy::CopyRunDocument;
 use super::daemon::DaemonDocument;
 use super::doctor::DoctorDocument;
 use super::drill::DrillDocument;
@@ -55,7 +55,7 @@ macro_rules! documents {
 
 documents! {
     "check": CheckDocument,
-    "copy": CopyDocument,
+    "copy": CopyRunDocument,
     "daemon": DaemonDocument,
     "doctor": DoctorDocument,
     "drill": DrillDocument,

@@ -4,8 +4,8 @@ use std::io::{BufRead, IsTerminal};
 use std::time::Duration;
 
 use engine::error::Error;
-use engine::prune::Removed;
-use engine::repository::BackupId;
+use engine::prune::{Forgotten, Removed, forecast_forget};
+use engine::repository::{BackupId, BackupRef};
 use engine::run::Run;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +15,7 @@ use super::failure::Failure;
 use super::prune::removed_text;
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::table::bytes;
 
 /// The grace period of an instance that is not in the configuration.
 const GRACE: Duration = Duration::from_hours(24);
@@ -23,12 +24,44 @@ const GRACE: Duration = Duration::from_hours(24);
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Forget)]
 pub(super) struct ForgetDocument {
+    /// Whether nothing was removed.
+    dry_run: bool,
     /// The instance.
     instance: String,
     /// The backup's id.
     backup: BackupId,
     /// What was removed.
     removed: Removed,
+    /// What the removal would free; null without a dry run, and where that cannot be told.
+    #[schema(required = true)]
+    frees_bytes: Option<u64>,
+}
+
+/// Says what `forget` would do.
+pub(super) async fn dry_run(config: Chosen<'_>, selector: &str, run: &Run, output: Output) -> Result<Exit, Failure> {
+    let config = load(config, output)?;
+    let repository = open(&config).await?;
+    let backup = repository.resolve_with_set_aside(selector, only_instance(&config)).await?;
+    let spelt_out = is_spelt_out(selector, &backup);
+    let Forgotten { in_use, frees_bytes } = forecast_forget(&repository, &backup, spelt_out, run).await?;
+    let text = match (in_use, frees_bytes) {
+        (true, _) => format!("{backup} would not be removed: another process reads it\n"),
+        (false, Some(freed)) => format!("{backup} would be removed, freeing {}\n", bytes(freed)),
+        (false, None) => {
+            format!("{backup} would be removed; unable to tell what that frees: its manifest cannot be read\n")
+        }
+    };
+    let in_use_ids = if in_use { vec![backup.id.clone()] } else { Vec::new() };
+    let removed = Removed { in_use: in_use_ids, ..Removed::default() };
+    let BackupRef { instance, id: backup } = backup;
+    let document = ForgetDocument { dry_run: true, instance, backup, removed, frees_bytes };
+    let exit = if in_use { Exit::Warnings } else { Exit::Success };
+    Ok(output.result(&document, || text, exit))
+}
+
+/// Returns whether the operator gave the whole id.
+fn is_spelt_out(selector: &str, backup: &BackupRef) -> bool {
+    selector == backup.id.as_str() || selector == backup.to_string()
 }
 
 /// Removes one backup after a confirmation.
@@ -46,7 +79,7 @@ pub(super) async fn forget(
     if !yes {
         confirm(&name, output)?;
     }
-    let spelt_out = selector == backup.id.as_str() || selector == name;
+    let spelt_out = is_spelt_out(selector, &backup);
     let grace = config
         .instances
         .get(&backup.instance)
@@ -55,7 +88,8 @@ pub(super) async fn forget(
     if !removed.in_use.is_empty() {
         output.warning(&format!("{name} was not removed: another process reads it; try again when that has finished"));
     }
-    let document = ForgetDocument { instance: backup.instance, backup: backup.id, removed };
+    let BackupRef { instance, id: backup } = backup;
+    let document = ForgetDocument { dry_run: false, instance, backup, removed, frees_bytes: None };
     let exit = if document.removed.in_use.is_empty() { Exit::Success } else { Exit::Warnings };
     Ok(output.result(&document, || removed_text(&document.instance, &document.removed, grace), exit))
 }

@@ -46,6 +46,7 @@ use engine::run::Run;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::chosen::Chosen;
+use self::copy::CopyRequest;
 use self::now::NowOptions;
 use crate::arguments::{Arguments, Command, NotifyCommand};
 use crate::exit::Exit;
@@ -118,19 +119,23 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
             let options = ImportOptions { file, filestore, trusted, accept_missing, accept_new_identity };
             import::import(config, &options, &instance, on.as_deref(), &run, output).await
         }
-        Command::Copy { backups, to, all } => copy::copy(config, &backups, &to, all, &run, output).await,
+        Command::Copy { backups, to, all, dry_run } => {
+            copy::copy(config, CopyRequest { selectors: &backups, to: &to, all, dry_run }, &run, output).await
+        }
         Command::Check { backups, instances, read_data } => {
             check::check(config, &backups, &instances, read_data, &run, output).await
         }
         Command::Repair { instances, read_data, dry_run } => {
             repair::repair(config, &instances, read_data, dry_run, &run, output).await
         }
-        Command::Prune { instances, dry_run, accept_shrunk, repack } => {
-            prune::prune(config, &instances, PruneOptions { dry_run, accept_shrunk, repack }, &run, output).await
+        Command::Prune { instances, dry_run, as_of, accept_shrunk, repack } => {
+            let options = PruneOptions { dry_run, accept_shrunk, repack };
+            prune::prune(config, &instances, options, as_of, &run, output).await
         }
         Command::Pin { backup, note } => pin::pin(config, &backup, note, &run, output).await,
         Command::Unpin { backup } => pin::unpin(config, &backup, &run, output).await,
-        Command::Forget { backup, yes } => forget::forget(config, &backup, yes, &run, output).await,
+        Command::Forget { backup, yes: _, dry_run: true } => forget::dry_run(config, &backup, &run, output).await,
+        Command::Forget { backup, yes, dry_run: false } => forget::forget(config, &backup, yes, &run, output).await,
         Command::Unlock { instances, list, force } => unlock::unlock(config, &instances, list, force, output).await,
         Command::Daemon { .. } => daemon::daemon(config, logs, output).await,
         Command::Schedule { instances, count } => schedule::schedule(config, &instances, count, output),

@@ -233,7 +233,7 @@ impl Prunes {
             let outcome = match pruned {
                 Ok(pruned) => {
                     all.text.push_str(&prune::done_text(instance, &place, pruned));
-                    PruneOutcome::Done(PrunedDocument::of(instance, pruned))
+                    PruneOutcome::Done(PrunedDocument::of(instance, pruned, None))
                 }
                 Err(error) => {
                     if error.is_interruption() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use config::{InstanceConfig, explain};
 use engine::error::Explanation;
-use engine::prune::{Decision, PruneOptions, Pruned, Removed, Repacked, Verdict};
+use engine::prune::{Decision, PruneOptions, Pruned, Removed, Repacked, Then, Verdict};
 use engine::repository::BackupId;
 use engine::run::Run;
 use jiff::Timestamp;
@@ -16,13 +16,14 @@ use super::failure::{FailedOne, Failure, failed_one};
 use super::repacked::repacked_text;
 use crate::exit::Exit;
 use crate::output::{ErrorDocument, Output};
-use crate::table::{bytes, length, plural, table, time};
+use crate::table::{bytes, count, length, plural, table, time};
 
 /// Prunes one instance after the other. If one fails, the others are still pruned.
 pub(super) async fn prune(
     config: Chosen<'_>,
     names: &[String],
     options: PruneOptions,
+    as_of: Option<Timestamp>,
     run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -33,12 +34,17 @@ pub(super) async fn prune(
     let (mut documents, mut errors, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     let mut exit = Exit::Success;
     for instance in &instances {
-        match engine::prune::prune(&repository, &instance.instance, options, run).await {
+        let then = as_of.map(|at| expected(instance, at)).transpose()?;
+        let pruned = match &then {
+            None => engine::prune::prune(&repository, &instance.instance, options, run).await,
+            Some(then) => engine::prune::forecast_at(&repository, &instance.instance, options, then, run).await,
+        };
+        match pruned {
             Ok(pruned) => {
                 warn(&instance.instance.name, &pruned, output);
                 exit = exit.and(exit_of(&pruned));
-                documents.push(PrunedDocument::of(instance, &pruned));
-                texts.push(text(instance, &pruned, options.dry_run));
+                documents.push(PrunedDocument::of(instance, &pruned, then.as_ref()));
+                texts.push(text(instance, &pruned, options.dry_run, then.as_ref()));
             }
             Err(error) => {
                 let (failed, document) = failed_one(&instance.instance.name, &error, output);
@@ -65,8 +71,31 @@ pub(super) async fn prune(
             texts.push(format!("removed {} of interrupted runs\n", plural(swept.len() as u64, "temporary file")));
         }
     }
-    let document = PruneDocument { dry_run: options.dry_run, instances: documents, swept, errors };
+    let document = PruneDocument { dry_run: options.dry_run, as_of, instances: documents, swept, errors };
     Ok(output.result(&document, || texts.join("\n"), exit))
+}
+
+/// A moment that is too far away for the schedule.
+#[derive(Debug, thiserror::Error)]
+#[error("unable to plan for {at}: the schedule of {instance} makes more than {} backups until then", count(MOST_EXPECTED as u64))]
+struct TooFar {
+    instance: String,
+    at: Timestamp,
+}
+
+/// How many backups that do not exist yet a plan may have.
+const MOST_EXPECTED: usize = 100_000;
+
+/// Returns the backups that the schedule of an instance makes until a moment.
+fn expected(instance: &InstanceConfig, at: Timestamp) -> Result<Then, Failure> {
+    let routine = &instance.routine;
+    let coming = routine.backup.iter().flat_map(|schedule| schedule.upcoming(Timestamp::now(), &routine.zone));
+    let expected: Vec<_> = coming.take_while(|moment| *moment <= at).take(MOST_EXPECTED + 1).collect();
+    if expected.len() > MOST_EXPECTED {
+        let error = Box::new(TooFar { instance: instance.instance.name.clone(), at });
+        return Err(Failure { error, exit: Exit::Usage, hint: Some("name an earlier DATE".to_owned()) });
+    }
+    Ok(Then { at, expected })
 }
 
 fn exit_of(pruned: &Pruned) -> Exit {
@@ -102,6 +131,9 @@ fn warn(instance: &str, pruned: &Pruned, output: Output) {
 pub(super) struct PruneDocument {
     /// Whether nothing was removed.
     dry_run: bool,
+    /// The moment that the plan is for; null for now.
+    #[schema(required = true)]
+    as_of: Option<Timestamp>,
     /// What was decided and done, by instance.
     instances: Vec<PrunedDocument>,
     /// Leftovers of interrupted runs that were removed.
@@ -123,6 +155,8 @@ pub(super) struct PrunedDocument {
     /// The newest backup, if the operator accepted its figures; else null.
     #[schema(required = true)]
     accepted: Option<BackupId>,
+    /// How many further backups the plan assumes, because the schedule makes them until `as_of`.
+    expected_backups: usize,
     /// What becomes of each backup.
     backups: Vec<DecisionDocument>,
     /// The backups whose manifest cannot be read.
@@ -145,7 +179,7 @@ struct DecisionDocument {
     created_at: Timestamp,
     /// Whether it stays.
     keep: bool,
-    /// Why it stays.
+    /// Why it stays, or by each rule why not.
     reasons: Vec<String>,
     /// What its removal frees; null where it stays, or that is not known.
     #[schema(required = true)]
@@ -164,7 +198,7 @@ struct DamagedDocument {
 
 impl PrunedDocument {
     /// Returns what was decided and done.
-    pub(super) fn of(instance: &InstanceConfig, pruned: &Pruned) -> Self {
+    pub(super) fn of(instance: &InstanceConfig, pruned: &Pruned, then: Option<&Then>) -> Self {
         let backups = pruned.plan.decisions.iter().map(|decision| DecisionDocument {
             id: decision.id.clone(),
             created_at: decision.created_at,
@@ -179,6 +213,7 @@ impl PrunedDocument {
             policy: instance.instance.retention.policy.to_string(),
             holds: pruned.plan.holds.iter().map(ToString::to_string).collect(),
             accepted: pruned.accepted.clone(),
+            expected_backups: then.map_or(0, |then| then.expected.len()),
             backups: backups.collect(),
             damaged: damaged.collect(),
             removed: pruned.removed.clone(),
@@ -190,7 +225,7 @@ impl PrunedDocument {
 fn reasons(decision: &Decision) -> Vec<String> {
     match &decision.verdict {
         Verdict::Keep { reasons } => reasons.iter().map(ToString::to_string).collect(),
-        Verdict::Remove => Vec::new(),
+        Verdict::Remove => decision.misses.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -198,13 +233,16 @@ fn frees(pruned: &Pruned, decision: &Decision) -> Option<u64> {
     pruned.frees.iter().find(|(id, _)| id.as_str() == decision.id).map(|(_, bytes)| *bytes)
 }
 
-fn text(instance: &InstanceConfig, pruned: &Pruned, dry_run: bool) -> String {
+fn text(instance: &InstanceConfig, pruned: &Pruned, dry_run: bool, then: Option<&Then>) -> String {
     let name = &instance.instance.name;
     let mut text = format!("{name}: {}\n", instance.instance.retention.policy);
+    if let Some(then) = then {
+        text.push_str(&assumption(instance, then));
+    }
     let rows = pruned.plan.decisions.iter().map(|decision| {
         let (verdict, why) = match &decision.verdict {
             Verdict::Keep { .. } => ("keep", reasons(decision).join(", ")),
-            Verdict::Remove => ("remove", "no rule keeps it".to_owned()),
+            Verdict::Remove => ("remove", reasons(decision).join(", ")),
         };
         let frees = frees(pruned, decision).map(bytes).unwrap_or_default();
         vec![decision.id.clone(), time(decision.created_at), frees, verdict.to_owned(), why]
@@ -227,6 +265,20 @@ fn text(instance: &InstanceConfig, pruned: &Pruned, dry_run: bool) -> String {
         text.push_str(&repacked_text(repacked, dry_run));
     }
     text
+}
+
+/// Returns the text on what a plan for another moment assumes.
+fn assumption(instance: &InstanceConfig, then: &Then) -> String {
+    let at = time(then.at);
+    let more = match (&instance.routine.backup, then.expected.len()) {
+        _ if then.at <= Timestamp::now() => "with the backups from before that still exist".to_owned(),
+        (None, _) => "without further backups, because the configuration has no schedule".to_owned(),
+        (Some(_), 0) => "without further backups, because the schedule makes none until then".to_owned(),
+        (Some(schedule), number) => {
+            format!("with {} by the schedule {schedule}", plural(number as u64, "further backup"))
+        }
+    };
+    format!("as of {at}, {more}\n")
 }
 
 /// Returns the text on a prune after a backup. `place` names the repository if it is not the first.

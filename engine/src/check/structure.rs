@@ -84,7 +84,7 @@ async fn find_newer(
     manifests: impl Iterator<Item = &Manifest>,
     listed: &mut ObjectListing,
 ) -> Result<(), Error> {
-    let is_wrong = |object: &&StoredObject| wrong_size(object, listed).is_some();
+    let is_wrong = |object: &&StoredObject| listed.damage_of(object).is_some();
     let wrong: HashSet<&Key> =
         manifests.flat_map(Manifest::objects).filter(is_wrong).map(|object| &object.key).collect();
     for key in wrong {
@@ -97,18 +97,8 @@ async fn find_newer(
 }
 
 fn damage_of(manifest: &Manifest, sums: &Checksums, listed: &ObjectListing) -> Vec<Damage> {
-    let sizes = manifest.objects().filter_map(|object| wrong_size(object, listed));
+    let sizes = manifest.objects().filter_map(|object| listed.damage_of(object));
     sizes.chain(wrong_checksums(manifest, sums)).collect()
-}
-
-fn wrong_size(object: &StoredObject, listed: &ObjectListing) -> Option<Damage> {
-    let expected = object.stored.size;
-    let reason = match listed.get(&object.key) {
-        None => "it is missing".to_owned(),
-        Some(found) if found.size != expected => format!("it has {} bytes, and should have {expected}", found.size),
-        Some(_) => return None,
-    };
-    Some(Damage { key: object.key.clone(), reason })
 }
 
 /// Returns the damage if `SHA256SUMS` contradicts the manifest. Operators without this program

@@ -272,3 +272,31 @@ async fn quarantined_backup_is_not_copied() {
     assert!(copied.set_aside[1].to_string().ends_with("quarantined in the source repository"));
     assert_sound(&to).await;
 }
+
+#[tokio::test]
+async fn forecast_counts_what_copy_stores() {
+    let pair = Pair::with_days(4).await;
+    let (from, to) = (pair.from().await, pair.to().await);
+    copy(&from, &to, &pair.names()[..1], &Run::default()).await.unwrap();
+    // The second backup cannot be copied, and others share its volume.
+    fs::remove_file(pair.file_of("from", 1, "filestore-0001.tar.zst")).unwrap();
+    let before = (keys(&from).await, keys(&to).await);
+    let forecast = forecast(&from, &to, &pair.names(), &Run::default()).await.unwrap();
+    assert_eq!((keys(&from).await, keys(&to).await), before);
+    let copied = pair.copy().await.unwrap();
+    let figures = |copied: &Copied| {
+        let damaged: Vec<_> = copied.damaged.iter().map(|left_out| left_out.backup.clone()).collect();
+        (copied.backups.clone(), copied.there, damaged)
+    };
+    assert_eq!(figures(&forecast), figures(&copied));
+    assert_eq!((forecast.there, forecast.damaged.len()), (1, 3), "{forecast:?}");
+}
+
+#[tokio::test]
+async fn forecast_of_intact_source_counts_objects() {
+    let pair = Pair::with_days(3).await;
+    let forecast = forecast(&pair.from().await, &pair.to().await, &pair.names(), &Run::default()).await.unwrap();
+    let copied = pair.copy().await.unwrap();
+    assert_eq!((forecast.objects, forecast.bytes), (copied.objects, copied.bytes));
+    assert_eq!((forecast.backups, copied.backups.len()), (copied.backups, 3));
+}

@@ -180,7 +180,7 @@ fn is_past(since: Timestamp, now: Timestamp, grace: Duration) -> bool {
 }
 
 /// The current readers of the instance's backups.
-struct Readers {
+pub(super) struct Readers {
     ids: BTreeSet<BackupId>,
     /// Whether there is a reader that may read any backup.
     of_all: bool,
@@ -188,7 +188,10 @@ struct Readers {
 
 impl Readers {
     async fn look(repository: &Repository, lock: &Lock, instance: &str) -> Result<Self, RepositoryError> {
-        let now = lock.now().await;
+        Self::at(repository, lock.now().await, instance).await
+    }
+
+    pub(super) async fn at(repository: &Repository, now: Timestamp, instance: &str) -> Result<Self, RepositoryError> {
         let mut readers = Self { ids: BTreeSet::new(), of_all: false };
         for claim in repository.claims(Some(instance)).await?.into_iter().filter(|claim| !claim.is_dead(now)) {
             match claim.claim {
@@ -201,7 +204,7 @@ impl Readers {
         Ok(readers)
     }
 
-    fn read(&self, id: &BackupId) -> bool {
+    pub(super) fn read(&self, id: &BackupId) -> bool {
         self.of_all || self.ids.contains(id)
     }
 }

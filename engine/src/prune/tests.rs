@@ -1,4 +1,5 @@
 mod at_once;
+mod forecast;
 pub(crate) mod killed;
 mod listing;
 mod repack;

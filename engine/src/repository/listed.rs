@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::damage::DAMAGE;
 use super::proofs::seen_in;
-use super::{BackupId, BackupRef, Clocks, Evidence, Repository, layout, marks};
+use super::{BackupId, BackupRef, Clocks, Damage, Evidence, Repository, layout, marks};
 use crate::manifest::{MANIFEST, SET_ASIDE, StoredObject};
 use crate::store::{Key, Object, Store, StoreError};
 
@@ -110,6 +110,17 @@ impl ObjectListing {
     /// Returns whether an object exists with the size that a manifest states.
     pub(crate) fn holds(&self, object: &StoredObject) -> bool {
         self.size(&object.key) == Some(object.stored.size)
+    }
+
+    /// Returns why an object is not as a manifest states, if it is missing or has another size.
+    pub(crate) fn damage_of(&self, object: &StoredObject) -> Option<Damage> {
+        let expected = object.stored.size;
+        let reason = match self.get(&object.key) {
+            None => "it is missing".to_owned(),
+            Some(found) if found.size != expected => format!("it has {} bytes, and should have {expected}", found.size),
+            Some(_) => return None,
+        };
+        Some(Damage { key: object.key.clone(), reason })
     }
 
     /// Adds an object that was stored, or that the listing omitted.

@@ -213,3 +213,37 @@ fn impossible_list_is_refused() {
     assert_eq!(error, PlanError::Policy(PolicyError::KeepsNothing));
     assert_eq!(error.hint(), PolicyError::KeepsNothing.hint());
 }
+
+#[test]
+fn removed_backup_has_reason_of_each_rule() {
+    let backups = [
+        backup("e", "2026-11-21T02:00:00Z"),
+        backup("d", "2026-11-20T14:00:00Z"),
+        backup("c", "2026-11-20T02:00:00Z"),
+        backup("b", "2026-11-19T02:00:00Z"),
+        backup("a", "2026-10-31T02:00:00Z"),
+    ];
+    let policy = Policy {
+        keep_last: 1,
+        keep_within: Some("10 hours".parse().unwrap()),
+        daily: 2,
+        monthly: 1,
+        ..Policy::empty()
+    };
+    let plan = plan(&policy, &backups, &at("2026-11-21T03:00:00Z")).unwrap();
+    let misses: Vec<_> = plan
+        .decisions
+        .iter()
+        .map(|decision| decision.misses.iter().map(Miss::to_string).collect::<Vec<_>>().join(", "))
+        .collect();
+    assert_eq!(
+        misses,
+        [
+            "",
+            "",
+            "before the last 1, not within 10 hours, daily 2026-11-20 keeps d, monthly 2026-11 keeps e",
+            "before the last 1, not within 10 hours, before the 2 daily, monthly 2026-11 keeps e",
+            "before the last 1, not within 10 hours, before the 2 daily, before the 1 monthly",
+        ]
+    );
+}

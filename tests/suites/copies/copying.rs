@@ -8,7 +8,7 @@ use harness::project::{INSTANCE, Project};
 use harness::seaweed::SeaweedFs;
 use serde_json::json;
 
-use crate::copies::{offsite, with_offsite};
+use crate::copies::{copy_folder, offsite, with_offsite};
 
 #[tokio::test]
 async fn copy_to_s3_and_back_restores() {
@@ -101,4 +101,34 @@ async fn copy_skips_damaged_backup_exits_13() {
     assert!(program.run(["list", "--repository", "offsite"]).await.success().stdout.contains("no backups yet"));
     let itself = program.run(["copy", "--to", "main"]).await.expect_code(2);
     assert!(itself.stderr.contains("unable to copy the repository main to itself"), "{}", itself.stderr);
+}
+
+#[tokio::test]
+async fn dry_runs_write_nothing() {
+    let (project, program) = with_offsite("").await;
+    program.run(["init"]).await.success();
+    for _ in 0..2 {
+        program.run(["now"]).await.success();
+    }
+    program.run(["copy", "--to", "offsite", "latest~1"]).await.success();
+    let places = [project.repository(), offsite(&project)];
+    let former = ["former-main", "former-offsite"].map(|name| project.path(name));
+    for (place, former) in places.iter().zip(&former) {
+        copy_folder(place, former);
+    }
+    let copy = program.run(["copy", "--to", "offsite", "--dry-run", "--json"]).await.success().json();
+    let forget = program.run(["forget", "latest", "--dry-run", "--json"]).await.success().json();
+    let prune = ["prune", "--dry-run", "--as-of", "2100-12-24", "--json"];
+    let prune = program.run(prune).await.success().json();
+    for (place, former) in places.iter().zip(&former) {
+        assert_same_tree(place, former, &[]);
+    }
+    assert_eq!((&copy["dry_run"], copy["backups"].as_array().unwrap().len()), (&json!(true), 1));
+    assert_eq!((&forget["dry_run"], &forget["backup"]), (&json!(true), &copy["backups"][0]["id"]));
+    assert_eq!((&prune["dry_run"], &prune["as_of"]), (&json!(true), &json!("2100-12-25T00:00:00Z")));
+
+    let copied = program.run(["copy", "--to", "offsite", "--json"]).await.success().json();
+    let figures =
+        |copied: &serde_json::Value| (copied["backups"].clone(), copied["objects"].clone(), copied["bytes"].clone());
+    assert_eq!(figures(&copied), figures(&copy));
 }

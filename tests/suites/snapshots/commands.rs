@@ -180,6 +180,7 @@ async fn copies(it: &mut Recorder, stored: &mut Book, first: &str) {
     for entry in fs::read_dir(proofs).unwrap() {
         stored.add("proofs/<id>/<time>-<depth>-<outcome>.json", &document(&entry.unwrap().path()));
     }
+    it.json("copy, dry run", &["copy", "--to", "offsite", "--dry-run"], 0).await;
     it.json("copy", &["copy", "--to", "offsite"], 0).await;
     let zip = it.project().path("production.zip");
     it.json("export", &["export", "latest", "-o", zip.to_str().unwrap()], 0).await;
@@ -200,6 +201,7 @@ async fn removals(it: &mut Recorder, stored: &mut Book) -> String {
     let repository = it.project().repository();
     age(&repository);
     fs::write(repository.join(INSTANCE).join(".tmp-left"), "half").unwrap();
+    it.json("prune, as of a day", &["prune", "--dry-run", "--as-of", "2100-01-01"], 3).await;
     it.json("prune, held", &["prune", "--repack", "--dry-run"], 3).await;
     age(&repository);
     it.json("prune", &["prune", INSTANCE, "--repack", "--accept-shrunk"], 0).await;
@@ -220,6 +222,7 @@ async fn removals(it: &mut Recorder, stored: &mut Book) -> String {
     let newest = list.iter().rfind(|backup| backup["instance"] == INSTANCE).unwrap();
     let newest = newest["id"].as_str().unwrap().to_owned();
     let another = it.back_up("now, with warnings", 3).await;
+    it.json("forget, dry run", &["forget", &another, "--dry-run"], 0).await;
     it.json("forget", &["forget", &another, "--yes"], 0).await;
     newest
 }

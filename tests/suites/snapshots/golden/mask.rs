@@ -20,7 +20,7 @@ pub(super) struct Masks {
 const ID: &str = r"20\d{6}T\d{6}Z-[0-9a-f]{4,}";
 
 /// Patterns and stand-ins, applied in this order.
-const PATTERNS: [(&str, &str); 22] = [
+const PATTERNS: [(&str, &str); 24] = [
     (r"20\d{6}T\d{6}Z", "20261121T020003Z"),
     (r"(\.odoo-backup)-[0-9A-Za-z]{6}\b", "$1-0f3a9c"),
     (r"20\d{6}_\d{6}(_[0-9a-z]+)?", "20261121_020003"),
@@ -40,6 +40,8 @@ const PATTERNS: [(&str, &str); 22] = [
     (r"\b[0-9a-f]{64}\b", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "7d8a5c52-1f0e-4c1b-9a53-0f2a6c1d8e47"),
     (r"\b\d{6,}\b", "1572864"),
+    (r"\bwith \d+ further backups", "with 74 further backups"),
+    (r"^\d+\.\d+\.\d+$", "1.0.0"),
     (r"\b(odoo-backup) \d+\.\d+\.\d+", "$1 1.0.0"),
     (r"\bPostgreSQL \d+(\.\d+)?", "PostgreSQL 16.4"),
     (r"\b(filestore-\d+)-[0-9a-f]{16,}", "$1-0f3a9c21d4e7b865"),
@@ -62,6 +64,7 @@ impl Masks {
             (format!(":{port}"), ":5432".to_owned()),
             (format!("port {port}"), "port 5432".to_owned()),
             (format!(" by {host} ("), " by db1 (".to_owned()),
+            (version.split(' ').next().unwrap_or_default().to_owned(), "16.4".to_owned()),
             (version, "16.4".to_owned()),
             (text(&project.cluster().bin("")), "/usr/bin/".to_owned()),
         ];

@@ -94,6 +94,7 @@ async fn files(walk: &mut Walk) {
     walk.show("The file exists already", &arguments).await;
     walk.show("No such attachment", &["fetch", "latest", "99999", "-o", "x"]).await;
     walk.show("A folder that does not exist", &["fetch", "latest", path, "-o", "/srv/missing/logo.png"]).await;
+    walk.show("A dry run", &["copy", "--to", "offsite", "--dry-run"]).await;
     walk.show("Usual", &["copy", "--to", "offsite"]).await;
     walk.show("Nothing new", &["copy", "--to", "offsite"]).await;
     walk.show("From and to the same repository", &["copy", "--to", "main"]).await;

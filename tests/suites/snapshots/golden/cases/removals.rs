@@ -16,7 +16,10 @@ pub(in super::super) async fn all(walk: &mut Walk) {
     let repository = walk.project().repository();
     age(&repository);
     walk.show("A dry run", &["prune", "--dry-run"]).await;
+    walk.show("As of a later day", &["prune", "--dry-run", "--as-of", "2100-12-24"]).await;
+    walk.show("As of no day", &["prune", "--dry-run", "--as-of", "tomorrow"]).await;
     walk.show("After the backup", &["now", INSTANCE, "--prune"]).await;
+    walk.show("A dry run", &["forget", "latest", "--dry-run"]).await;
     walk.show("Without --yes", &["forget", "latest"]).await;
     let proven = walk.ids().await.remove(0);
     walk.show("The newest verified backup", &["forget", &proven[..16], "--yes"]).await;
