@@ -100,6 +100,6 @@ async fn full_target_disk_fails_restore() {
     // If the lack of space is visible before, the restore does not start.
     std::fs::write(place.join(FILLER), vec![0; 16 << 20]).unwrap();
     let run = program.run(["restore", "--to", "staging"]).await;
-    assert!(run.stderr.contains("reason: the filestore needs 19.1 MiB, and "), "{}", run.stderr);
+    assert!(run.stderr.contains("reason: the filestore needs 19.07 MiB, and "), "{}", run.stderr);
     assert_failed(run, "the restore was refused");
 }
