@@ -16,7 +16,7 @@ pub(crate) enum Exit {
     Warnings = 3,
     /// There is no repository where the configuration says. Nothing was tried.
     NoRepository = 10,
-    /// Another process is at work on the instance or the target.
+    /// Another process is using the instance or the target.
     Locked = 11,
     /// Damage was found.
     Damage = 13,

@@ -146,7 +146,7 @@ impl Error {
         }
     }
 
-    /// Returns whether another process is at work on the instance or the target.
+    /// Returns whether another process is using the instance or the target.
     pub fn is_locked(&self) -> bool {
         match self {
             Self::Restore(error) => matches!(error, RestoreError::UnderWay { .. }),

@@ -32,7 +32,7 @@ pub(super) struct ForgetDocument {
     backup: BackupId,
     /// What was removed.
     removed: Removed,
-    /// What the removal would free; null without a dry run, and where that cannot be told.
+    /// What the removal would free; null without a dry run, and where that is not known.
     #[schema(required = true)]
     frees_bytes: Option<u64>,
 }

@@ -68,7 +68,7 @@ pub async fn forecast_at(
 pub struct Forgotten {
     /// Whether another process reads the backup, which keeps it.
     pub in_use: bool,
-    /// The bytes that only this backup needs. `None` if that cannot be told, because its manifest
+    /// The bytes that only this backup needs. `None` if that is not known, because its manifest
     /// cannot be read or it is quarantined.
     pub frees_bytes: Option<u64>,
 }
