@@ -59,9 +59,11 @@ function lead(line) {
   };
   let visit = null;
   const turn = () => {
+    const isVisible = document.visibilityState === "visible";
+    if (isVisible === Boolean(visit)) return;
     visit?.abort();
     visit = null;
-    if (document.visibilityState !== "visible") return;
+    if (!isVisible) return;
     const { signal } = (visit = new AbortController());
     // Events in between were missed.
     line.heard("lagged", {});

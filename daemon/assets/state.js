@@ -56,14 +56,27 @@ export function sentence(instance, next) {
       return "The repository has not been read yet.";
     case "ok":
       return `${capital(made)}; ${proven}; ${later}.`;
-    case "stale":
-      return `The newest good backup is too old${others}; ${made}; ${later}.`;
-    case "warning":
-      return `There is a warning${others}; ${made}; ${proven}; ${later}.`;
     default:
-      return `Something failed${others}; ${made}; ${later}.`;
+      return `${REASONS[instance.condition.reasons[0]?.reason] ?? "Something is wrong"}${others}; ${made}; ${later}.`;
   }
 }
+
+const REASONS = {
+  repository_unread: "The repository cannot be read",
+  repository_outdated: "The repository cannot be read now",
+  folder_unreadable: "A folder of the repository cannot be read",
+  clock: "The clocks of this machine and of the repository differ",
+  manifest_unreadable: "A manifest cannot be read",
+  backup_damaged: "A backup is damaged",
+  backup_future: "A backup is dated in the future",
+  backup_refuted: "A backup failed verification",
+  no_good_backup: "There is no good backup",
+  stale: "The newest good backup is too old",
+  run_failed: "The latest run failed",
+  run_lost: "The latest run was interrupted",
+  backup_warnings: "The newest backup has warnings",
+  retention_held: "Retention removes nothing",
+};
 
 const PHASES = { waiting: "queued", working: "running", pausing: "waiting to retry", ending: "ending" };
 const RESULTS = { failed: ["failed", "bad"], lost: ["interrupted", "bad"], cancelled: ["cancelled", ""], elsewhere: ["done by another daemon", "good"] };

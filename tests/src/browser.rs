@@ -130,21 +130,48 @@ impl Browser {
 
     /// Waits for the first element that matches this CSS selector, and clicks its centre.
     pub async fn click(&mut self, selector: &str) {
-        let element = format!("document.querySelector({})", json!(selector));
-        self.until(&format!("{element} && !{element}.disabled")).await;
-        let place = format!(
-            "(() => {{ const e = {element}; e.scrollIntoView({{ block: 'center' }}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
-        );
-        let place = self.value(&place).await;
+        let place = self.place(selector).await;
         for kind in ["mousePressed", "mouseReleased"] {
             let event = json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 });
             self.call("Input.dispatchMouseEvent", event).await;
         }
     }
 
+    /// Waits for the first element that matches this CSS selector, scrolls to it, and returns its
+    /// centre.
+    async fn place(&mut self, selector: &str) -> Value {
+        let element = format!("document.querySelector({})", json!(selector));
+        self.until(&format!("{element} && !{element}.disabled")).await;
+        let place = format!(
+            "(() => {{ const e = {element}; e.scrollIntoView({{ block: 'center' }}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
+        );
+        self.value(&place).await
+    }
+
     /// Types a text into the element with the focus.
     pub async fn type_text(&mut self, text: &str) {
         self.call("Input.insertText", json!({ "text": text })).await;
+    }
+
+    /// Runs a script on each page that this tab loads, before the page's own.
+    pub async fn before_load(&mut self, script: &str) {
+        self.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
+    }
+
+    /// Moves the mouse to the centre of the first element that matches this CSS selector.
+    pub async fn hover(&mut self, selector: &str) {
+        let place = self.place(selector).await;
+        let event = json!({ "type": "mouseMoved", "x": place[0], "y": place[1] });
+        self.call("Input.dispatchMouseEvent", event).await;
+    }
+
+    /// Stores what the browser downloads in a folder.
+    pub async fn download_to(&mut self, folder: &Path) {
+        // This call is for the browser itself, not for a tab.
+        let session = self.session.take();
+        let behavior = json!({ "behavior": "allow", "downloadPath": folder });
+        self.call("Browser.setDownloadBehavior", behavior).await;
+        self.session = session;
     }
 
     /// Sets the time zone that the browser is in.

@@ -6,7 +6,7 @@ import { html, useEffect } from "../html.js";
 import { Action, Badge, Crumbs, Facts, Fold, Note, Panel, Pending, Quiet, State } from "../parts/basic.js";
 import { Proof } from "../parts/backups.js";
 import { Attachments } from "../parts/attachments.js";
-import { ZipDownload } from "../parts/download.js";
+import { useZip } from "../parts/download.js";
 import { Table } from "../parts/table.js";
 import { Targets, useTargets } from "../parts/targets.js";
 import { announce, useResource } from "../store.js";
@@ -31,6 +31,7 @@ function Content({ targets, name, id, at, backup, reload }) {
   const { database, filestore, attachments } = backup;
   const [words, tone] = state(backup);
   const of = { instance: name, backup: id };
+  const [zip, download] = useZip(of);
   const pin = async () => {
     if (backup.pinned) await ask("DELETE", `${at}/pin`);
     else await ask("PUT", `${at}/pin`, { note: null });
@@ -61,12 +62,13 @@ function Content({ targets, name, id, at, backup, reload }) {
         ${backup.pinned && html`<${Badge}>pinned<//>`}
         <div class="actions push">
           <${Action} id="pin" act=${pin}>${backup.pinned ? "Unpin" : "Pin"}<//>
-          <${ZipDownload} of=${of} />
+          ${zip}
         </div>
       </div>
       <p class="lead">${lead}</p>
       <p class="quiet id">${id}</p>
     </header>
+    ${download}
     <${Note} tone="bad" items=${backup.flaws} />
     <${Panel} id="covers" title="What it covers"><${Facts} pairs=${pairs} /><//>
     <${Warnings} backup=${backup} />

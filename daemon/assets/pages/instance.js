@@ -114,7 +114,7 @@ function Body({ name, instance, backups: { backups, damaged }, runs, targets, re
   return html`
     <${Panel} id="year" title="The past year" aside=${plural(year.length, "backup")}>
       <${Calendar} backups=${days} />
-      <div class="charts">${series.map(([title, points, format]) => html`<${Chart} key=${title} title=${title} points=${points} format=${format} base=${format === bytes ? 1024 : 10} />`)}</div>
+      <div class="charts">${series.map(([title, points, format]) => html`<${Chart} key=${title} title=${title} points=${points} format=${format} base=${format === bytes ? 1024 : 60} />`)}</div>
       <${Numbers} series=${series} />
     <//>
     <div class="columns">

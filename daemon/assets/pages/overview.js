@@ -1,6 +1,5 @@
 // All instances: totals, what needs attention, what runs, and a table, or cards where there are few.
 
-import { useOverview } from "../compact.js";
 import { bytes, count, plural } from "../format.js";
 import { html, useEffect, useMemo, useState } from "../html.js";
 import { Note, Panel, Pending, State, Trouble } from "../parts/basic.js";
@@ -23,7 +22,7 @@ const kept = { text: "", state: null };
 const changes = (name) => !["log", "progress"].includes(name);
 
 export function Overview() {
-  const overview = useOverview();
+  const overview = useResource("/overview", changes);
   const status = useResource("/status", changes);
   const live = useLive(status.data?.runs);
   useEffect(() => { document.title = "Overview – odoo-backup"; }, []);

@@ -6,7 +6,7 @@ import { html, useEffect, useState } from "../html.js";
 import { Action, Crumbs, Facts, Fold, Note, Panel, Pending, State, Trouble } from "../parts/basic.js";
 import { Log } from "../parts/log.js";
 import { LivePhases, Phases } from "../parts/phases.js";
-import { RunBadge, Tasks, useRates } from "../parts/run.js";
+import { RunBadge } from "../parts/run.js";
 import { announce, useEvents, useResource } from "../store.js";
 import { runSeconds, to, trigger, what } from "../state.js";
 import { Moment, moment, relative } from "../time.js";
@@ -35,7 +35,6 @@ function lead(run) {
 }
 
 function Head({ run }) {
-  const rates = useRates();
   const can = run.live && !run.live.stopping;
   return html`<header>
       <${Crumbs} way=${[["Runs", to.runs], [`run ${run.id}`]]} />
@@ -48,7 +47,7 @@ function Head({ run }) {
     </header>
     ${run.live && html`<${Panel} id="progress" title="Progress" aside=${run.live.attempt > 1 && `attempt ${run.live.attempt}`}>
       <${Trouble} error=${run.live.last_failure} />
-      ${run.live.phases?.length > 0 ? html`<${LivePhases} phases=${run.live.phases} />` : run.live.tasks?.length > 0 ? html`<${Tasks} live=${run.live} rate=${rates} />` : html`<p class="quiet">Nothing that counts bytes is running.</p>`}
+      ${run.live.phases.length > 0 ? html`<${LivePhases} phases=${run.live.phases} />` : html`<p class="quiet">No phase has begun yet.</p>`}
     <//>`}`;
 }
 

@@ -11,15 +11,19 @@ const RIGHT = 8;
 const TOP = 10;
 const BOTTOM = 22;
 
-/** Returns the least round number that is not below `value`; units are powers of `base`. */
+/** Round durations in seconds, whose halves are round too. */
+const DURATIONS = [1, 2, 4, 10, 20, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400];
+
+/** Returns the least round number that is not below `value`; units are powers of `base`, or of time for 60. */
 function ceiling(value, base) {
   if (value <= 0) return 1;
+  if (base === 60) return DURATIONS.find((step) => step >= value) ?? 86_400 * Math.ceil(value / 86_400);
   const unit = base === 1024 ? 1024 ** Math.floor(Math.log(value) / Math.log(1024)) : 10 ** Math.floor(Math.log10(value));
   const steps = base === 1024 ? [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024] : [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
   return unit * (steps.find((step) => step * unit >= value) ?? base);
 }
 
-/** A chart of `points`, `{ at, value }` in order of time. `format` formats a value. */
+/** A chart of `points`, `{ at, value }` in order of time. `format` formats a value; `base` is 1024 for bytes, 60 for seconds. */
 export function Chart({ title, points, format, base = 10 }) {
   const [over, setOver] = useState(null);
   if (points.length < 2) return html`<figure class="chart"><figcaption>${title}</figcaption><p class="quiet">Shown once there are two backups.</p></figure>`;

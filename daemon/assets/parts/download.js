@@ -26,10 +26,10 @@ export function AttachmentDownload({ of, file }) {
 }
 
 /**
- * The backup as a zip of Odoo's format. Where the browser lets a page write a file, the page shows how far it is; elsewhere
- * the browser does.
+ * The backup as a zip of Odoo's format: `[button, progress]`. Where the browser lets a page write a file, the page shows how far
+ * it is; elsewhere the browser does.
  */
-export function ZipDownload({ of }) {
+export function useZip(of) {
   const [state, setState] = useState(null);
   const [error, setError] = useState(null);
   const stop = useRef(null);
@@ -53,14 +53,14 @@ export function ZipDownload({ of }) {
     return undefined;
   };
   const isRunning = state && !state.done;
-  return html`<div class="download">
-    <${Action} id="zip" act=${act} disabled=${isRunning}>Download Odoo zip<//>
-    ${state && html`<div class="tasks" role="group" aria-label="Download of the zip">
+  const button = html`<${Action} id="zip" act=${act} disabled=${isRunning}>Download Odoo zip<//>`;
+  const bar = isRunning && html`<progress max=${state.total} value=${Math.min(state.total, state.bytes)} aria-label="Download of the zip"></progress><button type="button" class="small" onClick=${() => stop.current.abort()}>Cancel download</button>`;
+  const progress = html`${state && html`<div class="note running" id="zip-progress" role="group" aria-label="Download"><div class="tasks">
       <div class="line"><span>${state.done ? "Downloaded" : "Downloading"} ${state.name}</span><span class="quiet">${words(state)}</span></div>
-      ${isRunning && html`<progress max=${state.total} value=${Math.min(state.total, state.bytes)} aria-label="Download of the zip"></progress><button type="button" class="small" onClick=${() => stop.current.abort()}>Cancel download</button>`}
-    </div>`}
-    <${Trouble} error=${error} />
-  </div>`;
+      ${bar}
+    </div></div>`}
+    <${Trouble} error=${error} />`;
+  return [button, progress];
 }
 
 function words({ bytes: got, total, speed, done }) {

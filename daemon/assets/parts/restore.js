@@ -11,11 +11,9 @@ import { Confirm, Dialog } from "./dialog.js";
 import { Copy, care } from "./targets.js";
 
 /** Asks the daemon what would be done, which changes nothing: `{ plan, error }`, both null while it looks. */
-function usePlan(address, body, target) {
+function usePlan(address, body) {
   const [state, setState] = useState({ plan: null, error: null });
   useEffect(() => {
-    // A daemon without dry runs does not look at its targets either.
-    if (target.state === undefined) return setState({ plan: null, error: null, isUnknown: true });
     let here = true;
     const say = (next) => here && setState({ plan: null, error: null, ...next });
     post(address, { ...body, dry_run: true }).then((plan) => say({ plan }), (error) => say({ error }));
@@ -34,7 +32,7 @@ async function begin(address, body, words) {
 export function RestoreDialog({ target, instance, backup, only, onClose }) {
   const address = `${path("targets", target.name)}/restores`;
   const body = { instance, backup: backup?.id ?? "latest" };
-  const { plan, error, isUnknown } = usePlan(address, body, target);
+  const { plan, error } = usePlan(address, body);
   const created = plan?.created_at ?? backup?.created_at;
   const steps = [
     html`Restore ${created ? html`the backup of <${Moment} at=${created} />` : "the latest backup"} of ${instance}${plan?.repository && plan.repository !== "main" ? ` from repository ${plan.repository}` : ""} next to ${target.name}${plan && `: ${needs(plan.needs)}`}.`,
@@ -42,7 +40,7 @@ export function RestoreDialog({ target, instance, backup, only, onClose }) {
     plan ? html`<${Replaced} state=${plan.state} target=${target} />` : `Swap it with database ${target.database} and folder ${target.filestore}; what is there now is kept for undo.`,
   ];
   if (plan?.state?.former) steps.push("Remove what was kept for the undo before.");
-  const content = html`<${Plan} plan=${plan} error=${error} isUnknown=${isUnknown} steps=${steps} />`;
+  const content = html`<${Plan} plan=${plan} error=${error} steps=${steps} />`;
   if (only) return html`<${Dialog} open onClose=${onClose} title=${`Dry run: restore ${instance} to ${target.name}`}>${content}<div class="actions"><button type="button" onClick=${onClose}>Close</button></div><//>`;
   const act = () => begin(address, { ...body, backup: plan?.backup ?? body.backup }, `restore to ${target.name}`);
   return html`<${Confirm} open onClose=${onClose} title=${`Restore ${instance} to ${target.name}`} words="Restore" typed=${target.name} danger disabled=${plan?.would_start === false} act=${act}>${content}<//>`;
@@ -61,7 +59,7 @@ function Replaced({ state, target }) {
 export function UndoDialog({ target, instance, onClose }) {
   const address = `${path("targets", target.name)}/undo`;
   const body = target.instance === null ? { instance } : {};
-  const { plan, error } = usePlan(address, body, target);
+  const { plan, error } = usePlan(address, body);
   const state = plan?.state ?? target.state;
   const former = state?.former;
   const steps = [
@@ -73,13 +71,13 @@ export function UndoDialog({ target, instance, onClose }) {
 
 const words = ({ message, hint }) => html`${message}${hint && html`<br />Hint: ${hint}`}`;
 
-function Plan({ plan, error, isUnknown, steps }) {
-  return html`<div class="stack" id="plan" aria-busy=${!plan && !error && !isUnknown}>
+function Plan({ plan, error, steps }) {
+  return html`<div class="stack" id="plan" aria-busy=${!plan && !error}>
     <ol>${steps.map((step) => html`<li>${step}</li>`)}</ol>
     <${Note} items=${plan?.passed_over} />
     ${plan?.obstacles.length > 0 && html`<${Note} tone="bad" items=${plan.obstacles.map(words)} />`}
     <${Note} items=${plan?.warnings.map(words)} />
-    ${plan ? html`<p>${plan.would_start ? html`<${Badge} tone="good">nothing is in the way<//>` : html`<${Badge} tone="bad">refused<//>`}</p>` : !error && !isUnknown && html`<p class="quiet" role="status">Looking at the target…</p>`}
+    ${plan ? html`<p>${plan.would_start ? html`<${Badge} tone="good">nothing is in the way<//>` : html`<${Badge} tone="bad">refused<//>`}</p>` : !error && html`<p class="quiet" role="status">Looking at the target…</p>`}
     <${Trouble} error=${error} />
   </div>`;
 }

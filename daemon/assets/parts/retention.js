@@ -11,15 +11,6 @@ import { Fold, Note, Panel, Trouble } from "./basic.js";
 /** Longer lists are folded. */
 const FEW = 6;
 
-/** Says a policy in words: the API has `7 daily, 4 weekly; days of Europe/Brussels`. */
-function policyWords(policy) {
-  const [rules, zone] = policy.split("; days of ");
-  const list = rules.split(", ");
-  const joined = list.length > 1 ? `${list.slice(0, -1).join(", ")} and ${list[list.length - 1]}` : list[0];
-  const isTier = / (daily|weekly|monthly|yearly)$/.test(list[list.length - 1]);
-  return `Keeps ${joined}${isTier ? " backups" : ""}${zone ? `; days of ${zone}` : ""}.`;
-}
-
 export function useRetention(name) {
   const changes = (event, data) => event === "repository" || (event === "ended" && data.run.instance === name);
   return useResource(`${path("instances", name)}/retention`, changes);
@@ -29,7 +20,7 @@ export function RetentionPanel({ instance, retention: { data, error } }) {
   const { name } = instance;
   const removed = data?.backups.filter((backup) => !backup.keep) ?? [];
   return html`<${Panel} id="retention" title="Retention" aside=${data && `${plural(data.backups.length - removed.length, "backup")} kept`}>
-    <p>${data?.sentence ?? policyWords(instance.retention)}</p>
+    <p>${data?.sentence ?? instance.retention}</p>
     <${Trouble} error=${error} />
     <${Note} items=${(data?.holds ?? []).map((hold) => `${hold.message}: nothing is removed. Hint: ${hold.hint}`)} />
     ${data && html`<${Removed} name=${name} removed=${removed} frees=${data.frees_bytes} prunes=${instance.prunes} />`}

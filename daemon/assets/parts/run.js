@@ -2,7 +2,7 @@
 
 import { path, post } from "../api.js";
 import { bytes, percent, seconds } from "../format.js";
-import { html, useRef } from "../html.js";
+import { html } from "../html.js";
 import { announce } from "../store.js";
 import { runSeconds, runState, to, trigger, what } from "../state.js";
 import { Moment, When } from "../time.js";
@@ -27,36 +27,11 @@ export async function start(instance, job) {
   location.hash = to.run(run.id);
 }
 
-/** How long a rate looks back, in milliseconds. */
-const WINDOW = 15_000;
-
-/** Returns a function from a task to its bytes per second, by what was seen of it since the page is shown. */
-export function useRates() {
-  const seen = useRef(new Map());
-  return (task) => {
-    const at = performance.now();
-    let samples = seen.current.get(task.name) ?? [];
-    // Another task of the same name began.
-    if (samples.length > 0 && samples[samples.length - 1].bytes > task.done_bytes) samples = [];
-    if (samples[samples.length - 1]?.bytes !== task.done_bytes) samples = [...samples, { at, bytes: task.done_bytes }];
-    samples = samples.filter((sample) => at - sample.at < WINDOW);
-    seen.current.set(task.name, samples);
-    const [first, last] = [samples[0], samples[samples.length - 1]];
-    if (!first || last.at - first.at < 1500) return null;
-    return ((last.bytes - first.bytes) / (last.at - first.at)) * 1000;
-  };
-}
-
-/** The tasks of a run that count bytes, with percent, rate and the time that is left. */
-export function Tasks({ live, rate = () => null }) {
+/** The tasks of a run that count bytes, in a few words; the page of the run has more. */
+export function Tasks({ live }) {
   const tasks = live?.tasks ?? [];
   if (tasks.length === 0) return null;
-  const line = (task) => {
-    const speed = rate(task);
-    const done = task.total_bytes ? `${percent(task.done_bytes, task.total_bytes)}, ${bytes(task.done_bytes)} of ${bytes(task.total_bytes)}` : bytes(task.done_bytes);
-    const left = speed > 0 && task.total_bytes > task.done_bytes ? `, ${seconds((task.total_bytes - task.done_bytes) / speed)} left` : "";
-    return `${done}${speed ? `, ${bytes(speed)}/s` : ""}${left}`;
-  };
+  const line = (task) => (task.total_bytes ? `${percent(task.done_bytes, task.total_bytes)}, ${bytes(task.done_bytes)} of ${bytes(task.total_bytes)}` : bytes(task.done_bytes));
   return html`<ul class="tasks">${tasks.map(
     (task) => html`<li>
       <div class="line"><span>${task.name}</span><span class="quiet">${line(task)}</span></div>

@@ -56,10 +56,10 @@ export function Copy({ copy, linked = false }) {
 function Content({ target }) {
   const { state } = target;
   if (target.running) return html`<${State} tone="busy">running<//> <a href=${to.run(target.running)}>run ${target.running}</a>`;
-  if (state === undefined) return null;
-  if (state === null) return html`<${State}>not looked at yet<//>`;
+  if (!state) return html`<${State}>not looked at yet<//>`;
   if (state.error) return html`<${State} tone="warn">could not tell<//> ${state.error.message}`;
   if (!state.database && !state.filestore) return html`<${State}>empty<//>`;
   const { copy, former } = state;
+  if (state.unfinished) return html`<${State} tone="warn">unfinished<//> a restore to this target was interrupted; the next one cleans up`;
   return html`<${State} tone="good">in use<//> <${Copy} copy=${copy} linked />${copy?.restored_at && html`, restored <${When} at=${copy.restored_at} />`}${former && html`; undo brings back what was there <${When} at=${former.kept_at} />`}`;
 }

@@ -25,7 +25,6 @@ const FILES: &[File] = files![
     "icon.svg",
     "api.js",
     "app.js",
-    "compact.js",
     "events.js",
     "format.js",
     "html.js",

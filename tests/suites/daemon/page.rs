@@ -1,10 +1,13 @@
 //! Tests the daemon's page in a real browser.
 
 mod accessibility;
+mod downloads;
+mod events;
 mod fleet;
 mod history;
 mod instance;
 mod overview;
+mod repositories;
 mod restore;
 mod runs;
 

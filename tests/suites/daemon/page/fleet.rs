@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use engine::repository::BackupId;
 use harness::project::INSTANCE;
@@ -50,10 +50,7 @@ pub(super) fn first(wanted: How) -> usize {
 /// others.
 pub(super) async fn write(service: &Service, count: usize) {
     service.program.run(["now"]).await.success();
-    let repository = service.project.repository();
-    let made = fs::read_dir(repository.join(INSTANCE)).unwrap().map(|entry| entry.unwrap().path());
-    let [made] = made.filter(|path| path.join("manifest.json").exists()).collect::<Vec<_>>().try_into().unwrap();
-    let manifest = fs::read_to_string(made.join("manifest.json")).unwrap();
+    let real = Real::of(service);
     let now = Timestamp::now();
     // Nothing begins by itself while a test runs.
     let hour = (Zoned::now().hour() + 12) % 24;
@@ -71,14 +68,7 @@ pub(super) async fn write(service: &Service, count: usize) {
             How::Failed => 31,
             How::Ok | How::Warning => 7,
         };
-        write_backup(
-            &repository,
-            &name,
-            &manifest,
-            made.file_name().unwrap().to_str().unwrap(),
-            number,
-            now - age.hours(),
-        );
+        real.write_like(&name, number, now - age.hours());
         if how(number) == How::Failed {
             let (began, ended) = (now - 7.hours(), now - 7.hours() + 3.seconds());
             let error = json!({ "message": "unable to connect to PostgreSQL at db07.example.com:5432", "causes": ["connection refused"] });
@@ -107,25 +97,41 @@ fn run(id: usize, instance: &str, began: Timestamp, ended: Timestamp, outcome: &
     [format!("{began}\n"), format!("{ended}\n")]
 }
 
-/// Writes the manifest of a backup of another instance, of another size than the real one.
-fn write_backup(repository: &Path, name: &str, manifest: &str, made: &str, number: usize, created_at: Timestamp) {
-    let id = BackupId::new(created_at);
-    let text = manifest.replace(made, id.as_str());
-    let text = text
-        .replace(&format!("\"{INSTANCE}\""), &format!("\"{name}\""))
-        .replace(&format!("\"{INSTANCE}/"), &format!("\"{name}/"));
-    let mut manifest: Value = serde_json::from_str(&text).unwrap();
-    manifest["created_at"] = json!(created_at);
-    manifest["finished_at"] = json!(created_at + i64::try_from(20 + number * 37 % 600).unwrap().seconds());
-    let factor = [1, 40, 900, 7000][number % 4] * (60 + number % 41);
-    for pointer in ["/database/object/plain/size", "/database/object/stored/size", "/filestore/bytes"] {
-        let size = manifest.pointer_mut(pointer).unwrap();
-        *size = json!(size.as_u64().unwrap() * u64::try_from(factor).unwrap());
+/// The one backup that was made.
+pub(super) struct Real {
+    repository: PathBuf,
+    id: String,
+    manifest: String,
+}
+
+impl Real {
+    pub(super) fn of(service: &Service) -> Self {
+        let repository = service.project.repository();
+        let made = fs::read_dir(repository.join(INSTANCE)).unwrap().map(|entry| entry.unwrap().path());
+        let [made] = made.filter(|path| path.join("manifest.json").exists()).collect::<Vec<_>>().try_into().unwrap();
+        let manifest = fs::read_to_string(made.join("manifest.json")).unwrap();
+        Self { repository, id: made.file_name().unwrap().to_str().unwrap().to_owned(), manifest }
     }
-    if how(number) == How::Warning {
-        manifest["warnings"] = json!(["3 files that attachments reference are missing in the filestore"]);
+
+    /// Writes the manifest of a backup of another instance, of another size.
+    pub(super) fn write_like(&self, name: &str, number: usize, created_at: Timestamp) {
+        let id = BackupId::new(created_at);
+        let text = self.manifest.replace(&self.id, id.as_str());
+        let text = text.replace(&format!("\"{INSTANCE}\""), &format!("\"{name}\""));
+        let text = text.replace(&format!("\"{INSTANCE}/"), &format!("\"{name}/"));
+        let mut manifest: Value = serde_json::from_str(&text).unwrap();
+        manifest["created_at"] = json!(created_at);
+        manifest["finished_at"] = json!(created_at + i64::try_from(20 + number * 37 % 600).unwrap().seconds());
+        let factor = [1, 40, 900, 7000][number % 4] * (60 + number % 41);
+        for pointer in ["/database/object/plain/size", "/database/object/stored/size", "/filestore/bytes"] {
+            let size = manifest.pointer_mut(pointer).unwrap();
+            *size = json!(size.as_u64().unwrap() * u64::try_from(factor).unwrap());
+        }
+        if how(number) == How::Warning {
+            manifest["warnings"] = json!(["3 files that attachments reference are missing in the filestore"]);
+        }
+        let folder = self.repository.join(name).join(id.as_str());
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("manifest.json"), manifest.to_string()).unwrap();
     }
-    let folder = repository.join(name).join(id.as_str());
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("manifest.json"), manifest.to_string()).unwrap();
 }

@@ -33,6 +33,18 @@ async fn calendar_links_year_of_backups() {
     }
     let dots = "[...document.querySelectorAll('.chart')].map((chart) => chart.querySelectorAll('.dot').length).join()";
     assert_eq!(page.browser.value(dots).await, [backups; 3].map(|dots| dots.to_string()).join(","));
+    // The value under the pointer, and the numbers of all.
+    let output = "document.querySelector('.chart output').textContent";
+    page.browser.until(&format!("{output}.endsWith(', newest')")).await;
+    page.browser.hover(".chart svg").await;
+    page.browser.until(&format!("/^[0-9.]+ [KM]iB, 2[0-9-]+ [0-9:]+ UTC$/.test({output})")).await;
+    page.browser.click("#year summary").await;
+    page.browser.until("document.querySelectorAll('#year tbody tr').length === 3").await;
+    page.browser.click("#year summary").await;
+    page.browser.value("window.scrollTo(0, 0)").await;
+    // The labels of months do not collide.
+    let apart = "(() => { const labels = [...document.querySelectorAll('.calendar text')].map((text) => text.getBoundingClientRect()).filter((box, at, all) => box.top === all[0].top); return labels.length > 9 && labels.every((box, at) => at === 0 || labels[at - 1].right + 3 < box.left); })()";
+    assert_eq!(page.browser.value(apart).await, true);
     page.picture("instance-light").await;
     page.assert_no_faults().await;
     page.browser.look(Look { dark: true, ..DESK }).await;

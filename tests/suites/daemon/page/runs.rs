@@ -101,3 +101,43 @@ async fn run_page_shows_milliseconds_as_seconds() {
     page.browser.until_text("1 min 7 s").await;
     assert!(!page.browser.text().await.contains("18 h"));
 }
+
+#[tokio::test]
+async fn log_is_searched_and_limited_to_level() {
+    let prepare = async |service: &Service| {
+        fs::create_dir_all(service.state().join("logs")).unwrap();
+        let began = format!(
+            r#"{{"event":"began","run":1,"instance":"{INSTANCE}","job":"backup","trigger":{{"by":"request"}},"at":"2026-11-21T02:00:00Z"}}"#
+        );
+        let ended = r#"{"event":"ended","run":1,"at":"2026-11-21T02:01:08Z","outcome":{"result":"cancelled"}}"#;
+        fs::write(service.state().join("journal.jsonl"), format!("{began}\n{ended}\n")).unwrap();
+        let line = |second: u32, level: &str, message: &str| {
+            format!(r#"{{"at":"2026-11-21T02:00:{second:02}Z","level":"{level}","message":"{message}"}}"#)
+        };
+        let lines = [
+            line(1, "info", "snapshot taken"),
+            line(2, "warn", "a file is missing"),
+            line(3, "error", "connection reset"),
+        ];
+        fs::write(service.state().join("logs/1.jsonl"), lines.join("\n") + "\n").unwrap();
+    };
+    let Some(mut page) = Page::open_after(prepare).await else { return };
+    page.sign_in().await;
+    page.go("#/runs/1").await;
+    let lines = "[...document.querySelectorAll('#log .log-line')].map((line) => line.lastChild.textContent).join()";
+    page.browser.until(&format!("{lines} === 'snapshot taken,a file is missing,connection reset'")).await;
+    let choose = |level: &str| {
+        format!(
+            "(() => {{ const level = document.querySelector('#level'); level.value = '{level}'; level.dispatchEvent(new Event('change', {{ bubbles: true }})); }})()"
+        )
+    };
+    page.browser.value(&choose("warn")).await;
+    page.browser.until(&format!("{lines} === 'a file is missing,connection reset'")).await;
+    page.browser.value(&choose("info")).await;
+    page.browser.press("/").await;
+    page.browser.type_text("RESET").await;
+    page.browser.until(&format!("{lines} === 'connection reset'")).await;
+    page.browser.until("document.querySelector('#log mark')?.textContent === 'reset'").await;
+    page.browser.until_text("1 of 3 lines").await;
+    page.assert_no_faults().await;
+}
