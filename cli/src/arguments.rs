@@ -22,7 +22,7 @@ Examples:
   odoo-backup check --read-data
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 done with
-warnings, 13 damage found, 130 interrupted.
+warnings, 10 no repository, 11 locked, 13 damage found, 130 interrupted.
 
 `odoo-backup COMMAND --help` shows the options and examples of a command.";
 
