@@ -60,7 +60,8 @@ pub use explain::explain;
 pub use instance::InstanceConfig;
 pub use load::ConfigFile;
 pub use notify::{
-    Channel, INSTANCE_IN_URL, MailConfig, NotifyConfig, NotifyOccasion, SmtpTls, TelegramConfig, WebhookFormat,
+    Channel, Daily, INSTANCE_IN_URL, MailConfig, NotifyConfig, NotifyOccasion, Quiet, SmtpTls, TelegramConfig,
+    WebhookFormat,
 };
 pub use place::is_instance_name;
 pub use routine::{CheckRoutine, Routine};

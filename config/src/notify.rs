@@ -2,6 +2,7 @@
 
 mod channel;
 mod mail;
+mod times;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::channel::{Channel, INSTANCE_IN_URL, TelegramConfig, WebhookFormat};
 pub use self::mail::{MailConfig, SmtpTls};
+pub use self::times::{Daily, Quiet};
 use super::keys;
 use super::section::{Reported, Section};
 use super::surroundings::system_zone;
@@ -66,8 +68,14 @@ pub struct NotifyConfig {
     pub on: BTreeSet<NotifyOccasion>,
     /// Of which instances; `None`: of all.
     pub instances: Option<BTreeSet<String>>,
-    /// The time zone of the times in its notices.
+    /// The time zone of the times in its notices, and of the hours below.
     pub zone: TimeZone,
+    /// When notices wait; `None`: never.
+    pub quiet: Option<Quiet>,
+    /// What does not wait.
+    pub quiet_except: BTreeSet<NotifyOccasion>,
+    /// When it gets a digest; `None`: never.
+    pub digest: Option<Daily>,
     /// Where people reach the dashboard, without a slash at the end: `public_url` of `[daemon]`.
     pub public_url: Option<String>,
     /// How.
@@ -112,11 +120,21 @@ fn read_one(section: &Section<'_>, number: usize, others: &Others<'_>) -> Result
     let on = section.optional::<Vec<NotifyOccasion>>("on");
     let instances = read_instances(section, others.instances);
     let zone = section.optional::<Zone>("timezone");
+    let quiet = section.optional::<Quiet>("quiet");
+    let quiet_except = section.optional::<Vec<NotifyOccasion>>("quiet_except");
+    let digest = section.optional::<Daily>("digest");
     let channel = channel::read(section);
     let (name, on, instances, zone, channel) = (name?, on?, instances?, zone?, channel?);
+    let (quiet, quiet_except, digest) = (quiet?, quiet_except?, digest?);
+    if quiet.is_none() && quiet_except.is_some() {
+        return Err(section.refuse("quiet_except", "there are no quiet hours; set `quiet` as well"));
+    }
     if let Channel::Ping { url } = &channel {
         if on.is_some() {
             return Err(section.refuse("on", "a ping is sent for every backup; remove this key"));
+        }
+        if let Some(key) = ["quiet", "quiet_except", "digest"].into_iter().find(|key| section.has(key)) {
+            return Err(section.refuse(key, "a ping raises an alarm if it is late; remove this key"));
         }
         let watched = instances.as_ref().map_or(others.instances.len(), BTreeSet::len);
         if watched > 1 && !url.expose().contains(INSTANCE_IN_URL) {
@@ -130,6 +148,9 @@ fn read_one(section: &Section<'_>, number: usize, others: &Others<'_>) -> Result
         on: on.map_or_else(|| NotifyOccasion::DEFAULT.into(), |on| on.into_iter().collect()),
         zone: zone.map_or_else(|| common_zone(instances.as_ref(), &others.zones), |zone| zone.rules().clone()),
         instances,
+        quiet,
+        quiet_except: quiet_except.unwrap_or_default().into_iter().collect(),
+        digest,
         public_url: others.public_url.map(ToOwned::to_owned),
         channel,
     })

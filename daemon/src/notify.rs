@@ -6,10 +6,13 @@
 //! not lost. No backup waits for a notice.
 
 mod channels;
+mod collected;
+mod digest;
 mod error;
 mod figures;
 mod mail;
 mod notice;
+mod quiet;
 mod sender;
 mod standing;
 mod state;
@@ -22,7 +25,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::Config;
+use config::{Config, NotifyConfig};
 use engine::backoff::Backoff;
 use engine::error::Explanation;
 use jiff::{SignedDuration, Timestamp};
@@ -32,10 +35,11 @@ use tokio_util::sync::CancellationToken;
 pub use notice::Notice;
 pub use standing::standings;
 pub use state::StateError;
-pub use trial::{Tried, try_all};
+pub use trial::{Preview, Tried, try_all};
 
+use self::digest::Digest;
 use self::sender::{Network, Sender};
-use self::state::{Delivery, Keeper, Signal, State};
+use self::state::{Delivery, Keeper, Message, Signal, State};
 use crate::agenda::Job;
 use crate::clock::until;
 use crate::handle::Handle;
@@ -163,9 +167,12 @@ impl Notifier {
     /// Writes new notices, and sends those that are due.
     async fn look_after(&mut self) {
         let now = self.handle.now();
+        let digests = self.digests_due();
         // A time further away than one interval was set by a wrong clock. Runs are noted without
         // notifiers, too: a notifier that is added later gets no notices about earlier runs.
-        let seen = if (self.look_at <= now || self.look_at.duration_since(now) > LOOK)
+        let seen = if !digests.is_empty() {
+            Some(watch::look(&self.handle).await)
+        } else if (self.look_at <= now || self.look_at.duration_since(now) > LOOK)
             && !self.handle.config().notify.is_empty()
         {
             self.look_at = now.saturating_add(LOOK).unwrap_or(Timestamp::MAX);
@@ -178,11 +185,41 @@ impl Notifier {
             watch::heed_runs(&mut self.state, &self.handle);
         }
         if let Some(seen) = seen {
-            watch::heed_conditions(&mut self.state, &self.handle, &seen);
+            watch::heed_conditions(&mut self.state, &self.handle, &seen.backups);
             watch::heed_state(&mut self.state, &self.handle).await;
+            for (notifier, from) in digests {
+                let digest = Digest::of(&self.handle, &notifier, &seen, from, now);
+                self.state.digests.insert(notifier.name.clone(), now);
+                self.state.write(&notifier.name, Message::Digest(Box::new(digest)), now);
+            }
         }
+        self.heed_quiet();
         self.keep();
         self.hand_out();
+    }
+
+    fn heed_quiet(&mut self) {
+        let (config, now) = (self.handle.config(), self.handle.now());
+        for notifier in config.notify.iter().filter(|notifier| !self.under_way.contains(&notifier.name)) {
+            self.state.heed_quiet(notifier, now);
+        }
+    }
+
+    /// Returns the notifiers that get a digest now, and since when. One that is new gets its first
+    /// one at the next time that it names. Several missed ones are one.
+    fn digests_due(&mut self) -> Vec<(NotifyConfig, Timestamp)> {
+        let (config, now) = (self.handle.config(), self.handle.now());
+        let digests = &mut self.state.digests;
+        digests.retain(|name, _| config.notify.iter().any(|it| it.name == *name && it.digest.is_some()));
+        let due = |notifier: &NotifyConfig| {
+            let last = digests.entry(notifier.name.clone()).or_insert(now);
+            // A clock was set back.
+            *last = (*last).min(now);
+            let slot = notifier.digest?.until(now, &notifier.zone);
+            (slot > *last).then(|| (notifier.clone(), *last))
+        };
+        let daily = config.notify.iter().filter(|notifier| notifier.digest.is_some());
+        daily.filter_map(due).collect()
     }
 
     fn keep(&mut self) {
@@ -205,11 +242,13 @@ impl Notifier {
             }
             known
         });
-        self.state.give_up(|delivery| now.duration_since(delivery.written_at) > GIVE_UP);
+        self.state.give_up(|delivery| !delivery.held && now.duration_since(delivery.written_at) > GIVE_UP);
         for notifier in &config.notify {
             let is_paused = self.paused.get(&notifier.name).is_some_and(|until| *until > now);
             // A message that is refused repeatedly does not delay the others.
+            let may_go = |delivery: &&Delivery| !delivery.held && quiet::may_go(notifier, &delivery.message, now);
             let deliveries = self.state.deliveries.iter().filter(|delivery| delivery.to == notifier.name);
+            let deliveries = deliveries.filter(may_go);
             let Some(delivery) = deliveries.min_by_key(|delivery| (delivery.attempts, delivery.id)) else { continue };
             if is_paused || !self.under_way.insert(notifier.name.clone()) {
                 continue;
@@ -230,10 +269,18 @@ impl Notifier {
         if config.notify.is_empty() {
             return None;
         }
-        let waiting = self.state.deliveries.iter().filter(|delivery| !self.under_way.contains(&delivery.to));
-        // The deliveries of notifiers that are not paused have been started.
-        let due = waiting.filter_map(|delivery| self.paused.get(&delivery.to).copied());
-        Some(due.fold(self.look_at, Timestamp::min))
+        let now = self.handle.now();
+        let moments = config.notify.iter().filter(|notifier| !self.under_way.contains(&notifier.name));
+        let moments = moments.flat_map(|notifier| {
+            let own = self.state.deliveries.iter().filter(|delivery| delivery.to == notifier.name);
+            let (ready, waiting): (Vec<_>, Vec<_>) =
+                own.partition(|it| !it.held && quiet::may_go(notifier, &it.message, now));
+            // Of notifiers that are not paused, what is ready has been started.
+            let paused = self.paused.get(&notifier.name).copied().filter(|_| !ready.is_empty());
+            paused.into_iter().chain(quiet::end(notifier, now).filter(|_| !waiting.is_empty()))
+        });
+        let digests = config.notify.iter().filter_map(|it| Some(it.digest?.after(now, &it.zone)));
+        Some(moments.chain(digests).fold(self.look_at, Timestamp::min))
     }
 
     /// Notes the result of an attempt.

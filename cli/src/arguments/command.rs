@@ -388,6 +388,9 @@ pub(crate) enum NotifyCommand {
         /// Notifiers to test, by their names in the configuration [default: all]
         #[arg(value_name = "NOTIFIER")]
         notifiers: Vec<String>,
+        /// Print what would be sent, without secrets, and send nothing
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 

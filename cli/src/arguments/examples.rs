@@ -184,4 +184,5 @@ Example:
 pub(super) const TEST: &str = "\
 Examples:
   odoo-backup notify test
-  odoo-backup notify test admins           one notifier";
+  odoo-backup notify test admins           one notifier
+  odoo-backup notify test --dry-run        print what would be sent";

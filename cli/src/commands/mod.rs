@@ -142,8 +142,8 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         Command::Status { nagios } => status::status(config, nagios, output).await,
         Command::Runs { instances, limit } => runs::runs(config, &instances, limit, output),
         Command::Logs { run } => runs::logs(config, &run, output),
-        Command::Notify { command: NotifyCommand::Test { notifiers } } => {
-            notify::test(config, &notifiers, &run, output).await
+        Command::Notify { command: NotifyCommand::Test { notifiers, dry_run } } => {
+            notify::test(config, &notifiers, dry_run, &run, output).await
         }
         Command::Doctor { fix, dry_run } => {
             doctor::doctor(config.config, doctor::DoctorRequest { fix, dry_run }, output).await

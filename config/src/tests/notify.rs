@@ -49,6 +49,11 @@ fn impossible_sections_are_refused() {
         ("telegram_chat = 5\ntelegram_token = 's3cret'\n", "expected a token as @BotFather issues it"),
         ("telegram_chat = 5\ntelegram_token = '1:a/../s3cret'\n", "expected a token as @BotFather issues it"),
         ("webhook = 'https://e'\ntimezone = 'Europe/Zurch'\n", "Europe/Zurch"),
+        ("webhook = 'https://e'\nquiet = '22-7'\n", "expected hours such as"),
+        ("webhook = 'https://e'\nquiet = '22:00-22:00'\n", "begin and end at the same time"),
+        ("webhook = 'https://e'\nquiet_except = ['failure']\n", "there are no quiet hours"),
+        ("webhook = 'https://e'\ndigest = '24:00'\n", "expected a time such as"),
+        ("ping = 'https://e/{instance}'\nquiet = '22:00-07:00'\n", "a ping raises an alarm if it is late"),
         ("mail_to = ['A <a@b>']\n", "expected an address"),
         (&format!("{mail}smtp_user = 'u'\n"), "`smtp_user` needs `smtp_password`"),
         (

@@ -55,14 +55,24 @@ impl Post {
 
 /// Writes a message for a notifier.
 pub(super) fn compose(to: &NotifyConfig, message: &Message) -> Result<Composed, SendError> {
-    let post = match (&to.channel, message) {
-        (Channel::Ping { url }, Message::Ping { instance, signal, text }) => Ok(ping(url, instance, *signal, text)),
-        (Channel::Mail(_), Message::Notice(notice)) => return Ok(Composed::Letter(Letter::of(&Text::of(notice, to)))),
-        (Channel::Telegram(telegram), Message::Notice(notice)) => telegram::post(telegram, &Text::of(notice, to)),
-        (Channel::Webhook { url, format, token }, Message::Notice(notice)) => {
-            let (text, token) = (Text::of(notice, to), token.as_ref());
+    let text = match (&to.channel, message) {
+        (Channel::Ping { url }, Message::Ping { instance, signal, text }) => {
+            return Ok(Composed::Post(ping(url, instance, *signal, text)));
+        }
+        (Channel::Ping { .. }, _) | (_, Message::Ping { .. }) => {
+            return Err(SendError::Misdirected(to.channel.as_str()));
+        }
+        (_, Message::Notice(notice)) => Text::of(notice, to),
+        (_, Message::Collected(collected)) => collected.text(to),
+        (_, Message::Digest(digest)) => digest.text(to),
+    };
+    let post = match &to.channel {
+        Channel::Mail(_) => return Ok(Composed::Letter(Letter::of(&text))),
+        Channel::Telegram(telegram) => telegram::post(telegram, &text),
+        Channel::Webhook { url, format, token } => {
+            let token = token.as_ref();
             match format {
-                WebhookFormat::Json => Post::json(url, token, &json::event(notice, to)),
+                WebhookFormat::Json => Post::json(url, token, &json::event(message, to)),
                 WebhookFormat::Slack => Post::json(url, token, &slack::payload(&text)),
                 WebhookFormat::Mattermost => Post::json(url, token, &mattermost::payload(&text)),
                 WebhookFormat::Teams => Post::json(url, token, &teams::payload(&text)),
@@ -70,7 +80,7 @@ pub(super) fn compose(to: &NotifyConfig, message: &Message) -> Result<Composed, 
                 WebhookFormat::Ntfy => Ok(ntfy::post(url, token, &text)),
             }
         }
-        (channel, _) => Err(SendError::Misdirected(channel.as_str())),
+        Channel::Ping { .. } => Err(SendError::Misdirected(to.channel.as_str())),
     };
     post.map(Composed::Post)
 }

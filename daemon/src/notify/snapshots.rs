@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 use config::{Config, NotifyConfig};
 
 use super::channels::{Composed, Post, compose};
+use super::collected::Collected;
+use super::digest::{Digest, Row, Runs};
 use super::notice::samples;
 use super::state::Message;
 use super::web;
+use crate::condition::Severity;
 
 const CONFIG: &str = "
 repository.url = 'file:///nowhere'
@@ -23,7 +26,7 @@ timezone = 'Europe/Zurich'
 ";
 
 /// Returns a notifier with these keys.
-fn notifier(keys: &str) -> NotifyConfig {
+pub(super) fn notifier(keys: &str) -> NotifyConfig {
     let text = format!("{CONFIG}[[notify]]\non = ['failure', 'stale', 'recovered', 'warning', 'success']\n{keys}");
     let config = Config::parse(Path::new("/c.toml"), &text).unwrap_or_else(|error| panic!("{error}"));
     config.notify.into_iter().next().unwrap()
@@ -32,11 +35,63 @@ fn notifier(keys: &str) -> NotifyConfig {
 /// Returns all messages of a notifier, each under its title.
 fn written(to: &NotifyConfig) -> String {
     let mut written = String::new();
-    for (title, notice) in samples() {
-        let composed = compose(to, &Message::Notice(Box::new(notice))).unwrap();
+    let notices: Vec<_> = samples().into_iter().map(|(_, notice)| notice).take(7).collect();
+    let all = samples().into_iter().map(|(title, notice)| (title, Message::Notice(Box::new(notice))));
+    let rest = [
+        ("Notices from quiet hours", Message::Collected(Collected { notices, omitted: 3 })),
+        ("A digest", Message::Digest(Box::new(digest()))),
+        ("A digest of an instance without problems", Message::Digest(Box::new(good_digest()))),
+    ];
+    for (title, message) in all.chain(rest) {
+        let composed = compose(to, &message).unwrap();
         write!(written, "## {title}\n\n{}\n", shown(&composed)).unwrap();
     }
     written.trim_end().to_owned() + "\n"
+}
+
+/// Returns a digest of instances with and without problems.
+fn digest() -> Digest {
+    let at = |time: &str| time.parse().unwrap();
+    let runs = Runs { backups: 2, checks: 1, with_warnings: 1, failed: 3, ..Runs::default() };
+    let failed = Row {
+        instance: "production".into(),
+        severity: Severity::Failed,
+        problems: vec![
+            "no good backup since 2026-11-29T01:00:00Z".into(),
+            "the latest backup (run 17, 2026-12-01T01:00:00Z) failed: database \"@channel <!here>\" does not exist"
+                .into(),
+            "the latest check is old".into(),
+        ],
+        runs: Runs { failed: 3, ..Runs::default() },
+        stored_bytes: 0,
+        newest_good: Some(at("2026-11-29T01:00:00Z")),
+    };
+    let ok = Row {
+        instance: "shop".into(),
+        severity: Severity::Ok,
+        problems: Vec::new(),
+        runs: Runs { failed: 0, ..runs },
+        stored_bytes: 9_437_184,
+        newest_good: Some(at("2026-12-01T01:00:00Z")),
+    };
+    Digest {
+        from: at("2026-11-30T07:00:00Z"),
+        to: at("2026-12-01T07:00:00Z"),
+        ok: 498,
+        warning: 1,
+        failed: 1,
+        runs,
+        stored_bytes: 9_437_184,
+        instances: vec![failed, ok],
+        ..Digest::default()
+    }
+}
+
+fn good_digest() -> Digest {
+    let digest = digest();
+    let instances = digest.instances.into_iter().filter(|row| row.severity == Severity::Ok).collect();
+    let runs = Runs { failed: 0, ..digest.runs };
+    Digest { ok: 1, warning: 0, failed: 0, instances, runs, ..digest }
 }
 
 /// Returns a message as it is sent, with JSON in lines.
@@ -95,7 +150,13 @@ fn telegram_gets_what_its_file_shows() {
 #[test]
 fn longest_notice_stays_within_limits() {
     let notice = super::notice::longest();
-    let composed = |keys: &str| compose(&notifier(keys), &Message::Notice(Box::new(notice.clone()))).unwrap();
+    assert_within_limits(&Message::Notice(Box::new(notice.clone())));
+    assert_within_limits(&Message::Collected(Collected { notices: vec![notice; 500], omitted: 0 }));
+}
+
+/// Fails where a service would refuse or cut the message.
+pub(super) fn assert_within_limits(message: &Message) {
+    let composed = |keys: &str| compose(&notifier(keys), message).unwrap();
     let json = |format: &str| {
         let keys = format!("webhook = 'https://example.com'\nformat = '{format}'\n");
         let Composed::Post(post) = composed(&keys) else { panic!("a request") };

@@ -7,9 +7,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use engine::folder::{Durability, write_atomically};
+use engine::text::counted;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::collected::Collected;
+use super::digest::Digest;
 use super::notice::Notice;
 use crate::journal::{RunId, RunRecord};
 use crate::view::Health;
@@ -26,6 +29,10 @@ pub(super) const MOST_DELIVERIES: usize = 100;
 pub(super) enum Message {
     /// To a person.
     Notice(Box<Notice>),
+    /// To a person: the notices of quiet hours, as one.
+    Collected(Collected),
+    /// To a person: what happened in a day.
+    Digest(Box<Digest>),
     /// To a dead man's switch.
     Ping {
         /// About which instance.
@@ -58,6 +65,9 @@ pub(super) struct Delivery {
     /// The number of failed attempts.
     #[serde(default)]
     pub(super) attempts: u32,
+    /// Whether it waits for the end of quiet hours, and still grows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) held: bool,
 }
 
 /// The file in the state folder cannot be read.
@@ -108,6 +118,9 @@ pub(super) struct State {
     /// When the daemon's own state was last reported as not on the disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) state_alarmed: Option<Timestamp>,
+    /// Until when each notifier got a digest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) digests: BTreeMap<String, Timestamp>,
     #[serde(default, rename = "letters")]
     pub(super) deliveries: Vec<Delivery>,
     #[serde(default)]
@@ -137,15 +150,16 @@ impl State {
                 !(same && delivery.to == to)
             });
         }
-        let waiting = self.deliveries.iter().filter(|delivery| delivery.to == to).count();
-        if waiting >= MOST_DELIVERIES {
-            let oldest = self.deliveries.iter().find(|delivery| delivery.to == to).map(|delivery| delivery.id);
+        // What is held is one message, and is not dropped.
+        let waiting = || self.deliveries.iter().filter(|delivery| delivery.to == to && !delivery.held);
+        if waiting().count() >= MOST_DELIVERIES {
+            let oldest = waiting().next().map(|delivery| delivery.id);
             tracing::error!(notifier = to, "too many queued notices: dropping the oldest");
             self.give_up(|delivery| Some(delivery.id) == oldest);
         }
         let id = self.next_delivery;
         self.next_delivery += 1;
-        self.deliveries.push(Delivery { id, to: to.to_owned(), message, written_at: now, attempts: 0 });
+        self.deliveries.push(Delivery { id, to: to.to_owned(), message, written_at: now, attempts: 0, held: false });
     }
 }
 
@@ -154,8 +168,10 @@ impl State {
     pub(super) fn give_up(&mut self, is_hopeless: impl Fn(&Delivery) -> bool) {
         for delivery in self.deliveries.extract_if(.., |delivery| is_hopeless(delivery)) {
             let what = match &delivery.message {
-                Message::Notice(notice) => notice.summary.as_str(),
-                Message::Ping { text, .. } => text.trim_end(),
+                Message::Notice(notice) => notice.summary.clone(),
+                Message::Collected(collected) => counted(collected.notices.len() as u64, "notice"),
+                Message::Digest(digest) => digest.headline(),
+                Message::Ping { text, .. } => text.trim_end().to_owned(),
             };
             tracing::error!(notifier = delivery.to, "gave up a notice that was not accepted: {what}");
             self.health.entry(delivery.to).or_default().given_up += 1;

@@ -1,6 +1,9 @@
 //! A daemon with a worker and a network of the test's, and a time that passes as soon as there is
 //! nothing else to do.
 
+mod digest;
+mod quiet;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -12,7 +15,6 @@ use engine::error::Error;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use super::state::Message;
 use super::*;
 use crate::clock::PausedClock;
 use crate::failure::Failure;
@@ -63,6 +65,13 @@ impl Sender for FakeNetwork {
             Message::Notice(notice) => {
                 let occasion = notice.occasion_for(notifier).map_or("nothing", |occasion| occasion.as_str());
                 format!("{}: {occasion}: {}", notifier.name, notice.summary)
+            }
+            Message::Collected(collected) => {
+                let summaries: Vec<_> = collected.notices.iter().map(|notice| notice.summary.as_str()).collect();
+                format!("{}: collected: {}", notifier.name, summaries.join(" | "))
+            }
+            Message::Digest(digest) => {
+                format!("{}: digest: {}: {}", notifier.name, digest.headline(), digest.runs.words())
             }
             Message::Ping { instance, signal, .. } => format!("{}: {signal:?}: {instance}", notifier.name),
         };

@@ -49,7 +49,7 @@ pub(super) struct Detail {
 }
 
 impl Detail {
-    fn new(label: &str, value: &str) -> Self {
+    pub(super) fn new(label: &str, value: &str) -> Self {
         Self { label: label.to_owned(), value: shorten(&one_line(value), VALUE) }
     }
 
@@ -201,8 +201,18 @@ pub(super) fn moment(at: Timestamp, zone: &TimeZone) -> String {
     format!("{} {}", at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S"), zone_name(at, zone))
 }
 
+/// Returns the day and the time of day, for lists whose zone is stated elsewhere.
+pub(super) fn minute(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// Returns the dashboard's first page.
+pub(super) fn dashboard(url: Option<&str>) -> Option<Link> {
+    url.map(|url| Link { title: "Dashboard".into(), url: format!("{url}/") })
+}
+
 /// Returns the name of a zone; the offset of one that has none.
-fn zone_name(at: Timestamp, zone: &TimeZone) -> String {
+pub(super) fn zone_name(at: Timestamp, zone: &TimeZone) -> String {
     match zone.iana_name() {
         Some("Etc/UTC") => "UTC".into(),
         Some(name) => name.to_owned(),

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use config::{Channel, Config, NotifyConfig};
+use engine::error::Explanation;
 use engine::repository::{RepositoryError, is_future};
 use jiff::{SignedDuration, Timestamp};
 
@@ -120,23 +121,33 @@ fn tell(state: &mut State, config: &Config, notice: Notice, now: Timestamp) {
         if matches!(notifier.channel, Channel::Ping { .. }) || notice.occasion_for(notifier).is_none() {
             continue;
         }
-        state.write(&notifier.name, Message::Notice(Box::new(notice.clone())), now);
+        state.notify(notifier, notice.clone(), now);
     }
+}
+
+/// What is known about the backups.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Of each instance.
+    pub(super) backups: HashMap<String, Backups>,
+    /// Why the repository cannot be read.
+    pub(super) unread: Option<Explanation>,
 }
 
 /// Returns what is known about the backups of each instance. The repository counts, whichever
 /// machine made the backup. If it does not answer, the journal says what this daemon knows.
-pub(super) async fn look(handle: &Handle) -> HashMap<String, Backups> {
+pub(super) async fn look(handle: &Handle) -> Seen {
     match listed(handle).await {
-        Ok(seen) => seen,
+        Ok(backups) => Seen { backups, unread: None },
         Err(error) => {
-            tracing::warn!("unable to find out the age of the backups: {}", config::explain(&error));
+            let error = config::explain(&error);
+            tracing::warn!("unable to find out the age of the backups: {error}");
             let made = |view: InstanceView| {
                 let backup = view.jobs.into_iter().find(|job| job.job == Job::Backup);
                 let newest_good = backup.and_then(|job| job.latest_success).map(|run| run.began_at);
                 (view.name, Backups { newest_good, ..Backups::default() })
             };
-            handle.instances().into_iter().map(made).collect()
+            Seen { backups: handle.instances().into_iter().map(made).collect(), unread: Some(error) }
         }
     }
 }
@@ -183,7 +194,7 @@ pub(super) async fn heed_state(state: &mut State, handle: &Handle) {
         let Some(instance) = config.instances.keys().find(|name| notifier.covers(name)) else { continue };
         let notice = Notice::of_state(instance, &trouble, now);
         if notice.occasion_for(notifier).is_some() {
-            state.write(&notifier.name, Message::Notice(Box::new(notice)), now);
+            state.notify(notifier, notice, now);
         }
     }
 }

@@ -110,6 +110,11 @@ async fn each_service_gets_own_form() {
          on = ['failure']\n"
     );
     service.configure("timezone = 'Europe/Zurich'", &more);
+    let shown = service.program.run(["notify", "test", "--dry-run"]).await.success().stdout;
+    assert!(receiver.requests().is_empty(), "{shown}");
+    assert!(shown.contains("ntfy (webhook): failure: not sent\n  To: 127.0.0.1:"), "{shown}");
+    assert!(shown.contains("\n  Authorization: Bearer ***\n") && shown.contains("\n  Priority: 4\n"), "{shown}");
+    assert!(!shown.contains("t0ken") && !shown.contains("s3cret") && !shown.contains("/ntfy"), "{shown}");
     service.program.run(["notify", "test"]).await.success();
     let requests = receiver.requests();
     let sent = |path: &str| requests.iter().find(|request| request.path == path).unwrap();

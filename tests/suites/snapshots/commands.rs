@@ -131,6 +131,7 @@ async fn commands_keep_documents_and_exit_codes() {
 
     it.json("schedule", &["schedule"], 0).await;
     it.json("notify test", &["notify", "test"], 1).await;
+    it.json("notify test", &["notify", "test", "--dry-run"], 0).await;
     let manual = it.project().path("manual");
     it.json("manual", &["manual", manual.to_str().unwrap()], 0).await;
     it.code("completions", &["completions", "bash"], 0).await;

@@ -65,6 +65,7 @@ async fn others(walk: &mut Walk) {
     walk.show("An unknown instance", &["schedule", "prodution"]).await;
     walk.show("One notifier fails", &["notify", "test"]).await;
     walk.show("One notifier", &["notify", "test", "hook"]).await;
+    walk.show("A dry run", &["notify", "test", "broken", "--dry-run"]).await;
     walk.show("An unknown notifier", &["notify", "test", "hok"]).await;
     let manual = walk.project().path("manual");
     walk.show("Usual", &["manual", manual.to_str().unwrap()]).await;
