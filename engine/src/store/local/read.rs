@@ -40,13 +40,13 @@ pub(super) fn open(root: &Path, path: &Path, range: Option<Range<u64>>) -> Resul
     let Some(range) = range else {
         return Ok((file, metadata.len()));
     };
-    if range.is_empty() || range.end > metadata.len() {
-        return Err(StoreErrorKind::Other(format!(
-            "bytes {}..{} were requested, it has {}",
-            range.start,
-            range.end,
-            metadata.len()
-        )));
+    let Range { start, end } = range;
+    if range.is_empty() {
+        return Err(StoreErrorKind::Other(format!("bytes {start}..{end} were requested, which is an empty range")));
+    }
+    if end > metadata.len() {
+        let length = metadata.len();
+        return Err(StoreErrorKind::Corrupt(format!("bytes {start}..{end} were requested, it has {length}")));
     }
     file.seek(SeekFrom::Start(range.start)).map_err(StoreErrorKind::Io)?;
     Ok((file, range.end - range.start))

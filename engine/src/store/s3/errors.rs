@@ -72,6 +72,8 @@ impl Inner {
         }
         match status {
             412 => StoreErrorKind::AlreadyExists,
+            // The object ends before the first byte that was asked for.
+            416 => StoreErrorKind::Corrupt(text),
             401 | 403 => StoreErrorKind::Denied(text),
             507 => StoreErrorKind::Full(text),
             // Waiting does not help if AWS says "not implemented".

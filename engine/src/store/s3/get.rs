@@ -70,6 +70,12 @@ pub(super) async fn open(store: &Arc<Inner>, key: &Key, range: Option<Range<u64>
     }
     let answer = store.request(key, range.clone(), None).await?;
     let range = match range {
+        Some(range) if answer.length < range.end - range.start => {
+            let (start, end, length) = (range.start, range.end, answer.length);
+            let text = format!("bytes {start}..{end} were requested, the server has {length} of them");
+            return Err(StoreErrorKind::Corrupt(text));
+        }
+        // A server that ignores the range sends the object from its start.
         Some(range) if answer.length != range.end - range.start => {
             return Err(StoreErrorKind::Other(format!(
                 "bytes {}..{} were requested, the server sends {}",
