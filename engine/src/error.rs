@@ -15,6 +15,7 @@ pub use self::refusals::{Obstacle, OtherDatabase};
 pub use self::restore::RestoreError;
 
 use crate::cause;
+use crate::dump::DamagedVolume;
 use crate::filestore::FilestoreError;
 use crate::manifest::Verification;
 use crate::odoo::{AnonymizeError, NeutralizeError};
@@ -194,7 +195,7 @@ impl Error {
     pub(crate) fn is_of_one_reading(&self) -> bool {
         let of_reading = |error: &(dyn StdError + 'static)| {
             let of_content = error.is::<Malformed>() || error.is::<FilestoreError>();
-            let of_bytes = error.is::<Mismatch>() || error.is::<StoreError>();
+            let of_bytes = error.is::<Mismatch>() || error.is::<StoreError>() || error.is::<DamagedVolume>();
             (of_content || of_bytes).then_some(of_bytes)
         };
         self.is_damage() && self.first_in_causes(of_reading).unwrap_or(false)

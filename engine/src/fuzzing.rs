@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::dump::{Base, Lengths, VolumeSize, needs, read_index, read_map};
 use crate::filestore::{Bounds, list_again, read_files, read_list};
 use crate::manifest::{Manifest, manifest_digests, read_checksums, removed_paths, table_rows};
 use crate::odoo::Attachment;
@@ -37,6 +38,23 @@ pub fn lists(bytes: &[u8]) {
             .count(),
     };
     assert!(read <= bytes.len());
+}
+
+/// Parses the map of a dump, or the index of a volume; the first byte chooses which.
+pub fn dump_lists(bytes: &[u8]) {
+    let Some((kind, bytes)) = bytes.split_first() else { return };
+    // As in `found/`: a volume of two frames.
+    let lengths = Lengths { plain: 100_000, stored: 30_000 };
+    if kind % 2 == 0 {
+        let volumes = [1, 3].map(|number| VolumeSize { number, bytes: lengths.plain });
+        let Ok(segments) = read_map(bytes, &volumes, 150_000) else { return };
+        assert_eq!(segments.iter().map(|segment| segment.length).sum::<u64>(), 150_000);
+        assert!(needs(&segments, &volumes).iter().all(|needed| *needed <= lengths.plain));
+        return;
+    }
+    let Ok(index) = read_index(bytes, lengths) else { return };
+    let mut base = Base::after(1, index.chunker, index.key);
+    assert!(base.add(1, bytes, lengths).is_ok());
 }
 
 /// Parses a volume's tar archive, plain and as it is stored.

@@ -37,6 +37,7 @@ pub mod backoff;
 mod backup_files;
 pub mod cause;
 mod disk;
+pub mod dump;
 pub mod error;
 pub mod filestore;
 pub mod folder;

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 
 use super::{Error, ImportError, Obstacle, RestoreError};
 use crate::cause;
+use crate::dump::DamagedVolume;
 use crate::filestore::FilestoreError;
 use crate::odoo::{AnonymizeError, NeutralizeError};
 use crate::postgres::PostgresError;
@@ -88,7 +89,7 @@ fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
         error.downcast_ref::<AnonymizeError>().and_then(AnonymizeError::hint),
         error.downcast_ref::<RestoreError>().and_then(RestoreError::hint),
         error.downcast_ref::<ImportError>().and_then(ImportError::hint),
-        error.is::<Mismatch>().then(|| DAMAGED.into()),
+        (error.is::<Mismatch>() || error.is::<DamagedVolume>()).then(|| DAMAGED.into()),
     ];
     hints.into_iter().flatten().next()
 }

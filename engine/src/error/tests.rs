@@ -1,6 +1,6 @@
 use super::*;
-use crate::repository::speaks_of_object;
-use crate::store::{Action, StoreErrorKind};
+use crate::repository::{damage_by_reading, speaks_of_object};
+use crate::store::{Action, Key, StoreErrorKind};
 use crate::stream::Fingerprint;
 
 #[test]
@@ -25,6 +25,13 @@ fn nested_damage_differs_from_outage() {
     let mismatch = Mismatch::Plain { expected: Fingerprint::of(b"a"), found: Fingerprint::of(b"b") };
     let read = |error: io::Error| Error::Io { action: "read it".into(), source: error }.during("restore");
     assert!(read(io::Error::other(mismatch)).is_damage());
+    let volume = DamagedVolume { key: Key::new("shop/database-0001.zst").unwrap(), reason: "frame 7: …".into() };
+    let of_volume = read(io::Error::other(volume.clone()));
+    assert!(of_volume.is_damage() && of_volume.is_of_one_reading());
+    assert!(explain(&of_volume).hint.is_some());
+    let damage =
+        damage_by_reading::<RepositoryError>(&Key::new("shop/database.map.zst").unwrap(), io::Error::other(volume));
+    assert_eq!(damage.unwrap().key.name(), "database-0001.zst", "the volume that is damaged");
     assert!(read(io::Error::other(store(StoreErrorKind::Corrupt("x".into())))).is_damage());
     assert!(!read(io::Error::other(store(StoreErrorKind::Unavailable("x".into())))).is_damage());
     assert!(!read(io::ErrorKind::StorageFull.into()).is_damage());

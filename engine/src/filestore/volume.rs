@@ -12,8 +12,7 @@ use super::walk::{Batches, FileEntry};
 use crate::folder::OpenFolder;
 use crate::progress::Task;
 use crate::stream::{
-    ChunkWriter, Digest, Encoded, Fingerprint, FrameWriter, Level, Malformed, Outcome, Packed, body_of, produce,
-    records,
+    ChunkWriter, Digest, Encoded, Fingerprint, FrameWriter, Level, Malformed, Packed, produce, records,
 };
 
 /// How large a volume may become before the next one starts.
@@ -196,9 +195,7 @@ impl<W: Write> VolumeWriter<W> {
         self.tar.finish()?;
         let mut frames = self.tar.into_inner()?;
         frames.end_frame()?;
-        self.list.end_frame()?;
-        let (list, packed_list) = self.list.into_parts();
-        let list = Encoded { body: body_of(list), outcome: Outcome::known(packed_list) };
+        let list = self.list.into_list()?;
         let Packed { plain, stored, .. } = frames.into_parts().1;
         Ok(Packed { plain, stored, value: WrittenVolume { files: self.files, bytes: self.bytes, list } })
     }

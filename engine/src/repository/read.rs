@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::{Repository, RepositoryError};
 use crate::cause;
+use crate::dump::DamagedVolume;
 use crate::filestore::FilestoreError;
 use crate::manifest::StoredObject;
 use crate::progress::Task;
@@ -170,8 +171,12 @@ pub(crate) fn damage_by_reading<E: From<RepositoryError>>(key: &Key, error: io::
     if !speaks_of_object(&error) {
         return Err(RepositoryError::Read { key: key.clone(), source: error }.into());
     }
-    let reason = cause::texts(&error).pop().unwrap_or_default();
-    Ok(Damage { key: key.clone(), reason })
+    // A dump is read from several objects, and its own error says which is damaged.
+    let volume = cause::row(&error).find_map(|error| error.downcast_ref::<DamagedVolume>());
+    Ok(match volume {
+        Some(DamagedVolume { key, reason }) => Damage { key: key.clone(), reason: reason.clone() },
+        None => Damage { key: key.clone(), reason: cause::texts(&error).pop().unwrap_or_default() },
+    })
 }
 
 /// Returns whether a failure to read an object, or any of its causes, shows that the object is
@@ -191,6 +196,7 @@ pub(crate) fn says_damaged(error: &(dyn Error + 'static)) -> Option<bool> {
     }
     let is_damage = error.is::<Mismatch>()
         || error.is::<Malformed>()
+        || error.is::<DamagedVolume>()
         || matches!(error.downcast_ref(), Some(RepositoryError::Damaged { .. }));
     is_damage.then_some(true)
 }

@@ -83,7 +83,7 @@ pub struct ChunkReader {
 impl ChunkReader {
     /// Returns the next bytes without copying them: as many as the feeder reads at once, fewer only
     /// before the end. Returns `None` at the end.
-    pub(super) fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
+    pub(crate) fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
         while self.current.is_empty() && !self.ended {
             match self.chunks.blocking_recv() {
                 Some(Message::Chunk(chunk)) => self.current = chunk,

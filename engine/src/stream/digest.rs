@@ -94,22 +94,25 @@ impl fmt::Display for Fingerprint {
 
 /// A fingerprint that is being computed.
 #[derive(Clone, Default)]
-pub(super) struct Running {
+pub(crate) struct Running {
     size: u64,
     hasher: Sha256,
 }
 
 impl Running {
-    pub(super) fn size(&self) -> u64 {
+    /// Returns the bytes so far.
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    /// Takes the next bytes.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
         self.hasher.update(bytes);
     }
 
-    pub(super) fn fingerprint(self) -> Fingerprint {
+    /// Returns the fingerprint of everything that was taken.
+    pub(crate) fn fingerprint(self) -> Fingerprint {
         Fingerprint { size: self.size, sha256: Digest(self.hasher.finalize().into()) }
     }
 }

@@ -67,7 +67,7 @@ pub struct Packed<T = ()> {
 
 /// How much of a stream becomes one frame. Smaller frames compress worse (by half a percent at half
 /// the size), larger ones take memory.
-const BLOCK: usize = 2 * 1024 * 1024;
+pub(crate) const BLOCK: usize = 2 * 1024 * 1024;
 
 /// Compresses a body into consecutive zstd frames, with `threads` compressors (at least one) and
 /// one thread for fingerprints.
@@ -94,34 +94,24 @@ fn compress<'scope>(
     threads: u32,
     task: &Task,
 ) -> io::Result<Packed> {
-    let compressors: Vec<_> =
-        (0..threads.max(1)).map(|_| FrameThread::start(scope, level)).collect::<io::Result<_>>()?;
+    let mut compressors = Compressors::start(scope, level, threads, |frame| frame)?;
     let (mut plain, mut stored) = (Running::default(), DigestWriter::new(out));
-    let (mut dealt, mut taken) = (0, 0);
-    let turn = |count: usize| &compressors[count % compressors.len()];
-    loop {
-        let block = match blocks.next_chunk()? {
-            Some(block) => block,
-            // An empty stream has a frame too: no bytes at all would not be zstd.
-            None if dealt == 0 => Bytes::new(),
-            None => break,
-        };
-        if dealt - taken == AHEAD * compressors.len() {
-            stored.write_all(&turn(taken).take()?)?;
-            taken += 1;
-        }
+    let mut next = blocks.next_chunk()?;
+    if next.is_none() {
+        // An empty stream has a frame too: no bytes at all would not be zstd.
+        compressors.deal(Bytes::new())?;
+    }
+    while let Some(block) = next {
         let length = block.len();
-        turn(dealt).deal(block.clone())?;
-        dealt += 1;
+        if let Some(frame) = compressors.deal(block.clone())? {
+            stored.write_all(&frame)?;
+        }
         plain.update(&block);
         task.advance(length as u64);
-        if length == 0 {
-            break;
-        }
+        next = blocks.next_chunk()?;
     }
-    while taken < dealt {
-        stored.write_all(&turn(taken).take()?)?;
-        taken += 1;
+    while let Some(frame) = compressors.take()? {
+        stored.write_all(&frame)?;
     }
     Ok(Packed { plain: plain.fingerprint(), stored: stored.finish().1, value: () })
 }
@@ -130,37 +120,73 @@ fn compress<'scope>(
 /// the next.
 const AHEAD: usize = 2;
 
-/// A thread that compresses each block into a frame. It ends when this is dropped.
-struct FrameThread {
-    blocks: SyncSender<Bytes>,
-    frames: Receiver<io::Result<Vec<u8>>>,
+/// Threads that compress blocks into frames, in turn.
+pub(crate) struct Compressors<T> {
+    threads: Vec<FrameThread<T>>,
+    dealt: usize,
+    taken: usize,
 }
 
-impl FrameThread {
-    fn start<'scope>(scope: &'scope Scope<'scope, '_>, level: Level) -> io::Result<Self> {
+impl<T: Send + 'static> Compressors<T> {
+    /// Starts `threads` of them, at least one. Each also does `finish` with its frames.
+    pub(crate) fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        level: Level,
+        threads: u32,
+        finish: fn(Vec<u8>) -> T,
+    ) -> io::Result<Self> {
+        let start = |_| FrameThread::start(scope, level, finish);
+        Ok(Self { threads: (0..threads.max(1)).map(start).collect::<io::Result<_>>()?, dealt: 0, taken: 0 })
+    }
+
+    /// Hands out a block. Returns the oldest frame if every thread has enough to do: it waits until
+    /// that is made.
+    pub(crate) fn deal(&mut self, block: Bytes) -> io::Result<Option<T>> {
+        let is_full = self.dealt - self.taken == AHEAD * self.threads.len();
+        let due = if is_full { self.take()? } else { None };
+        self.turn(self.dealt).blocks.send(block).map_err(|_| gone())?;
+        self.dealt += 1;
+        Ok(due)
+    }
+
+    /// Returns the oldest frame that was not taken, or `None` if there is none.
+    pub(crate) fn take(&mut self) -> io::Result<Option<T>> {
+        if self.taken == self.dealt {
+            return Ok(None);
+        }
+        let frame = self.turn(self.taken).frames.recv().map_err(|_| gone())??;
+        self.taken += 1;
+        Ok(Some(frame))
+    }
+
+    fn turn(&self, count: usize) -> &FrameThread<T> {
+        &self.threads[count % self.threads.len()]
+    }
+}
+
+/// A thread that compresses each block into a frame. It ends when this is dropped.
+struct FrameThread<T> {
+    blocks: SyncSender<Bytes>,
+    frames: Receiver<io::Result<T>>,
+}
+
+impl<T: Send + 'static> FrameThread<T> {
+    fn start<'scope>(scope: &'scope Scope<'scope, '_>, level: Level, finish: fn(Vec<u8>) -> T) -> io::Result<Self> {
         let (blocks, to_do) = sync_channel::<Bytes>(AHEAD);
         let (done, frames) = sync_channel(AHEAD);
         let mut maker = FrameMaker::new(level)?;
         thread::Builder::new().name("zstd".into()).spawn_scoped(scope, move || {
             for block in to_do {
                 let mut frame = Vec::new();
-                let made = maker.make(&block, &mut frame).map(|()| frame);
+                let made = maker.make(&block, &mut frame);
                 // Freed before the frame is handed on, so that the next one can use its memory.
                 drop(block);
-                if done.send(made).is_err() {
+                if done.send(made.map(|()| finish(frame))).is_err() {
                     return;
                 }
             }
         })?;
         Ok(Self { blocks, frames })
-    }
-
-    fn deal(&self, block: Bytes) -> io::Result<()> {
-        self.blocks.send(block).map_err(|_| gone())
-    }
-
-    fn take(&self) -> io::Result<Vec<u8>> {
-        self.frames.recv().map_err(|_| gone())?
     }
 }
 

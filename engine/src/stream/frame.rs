@@ -6,7 +6,7 @@ use zstd::bulk::Compressor;
 use zstd::zstd_safe::{CParameter, compress_bound};
 
 use super::digest::Running;
-use super::{DigestWriter, Level, Packed};
+use super::{DigestWriter, Encoded, Level, Outcome, Packed, body_of};
 
 /// The most plain bytes in one zstd frame.
 pub(crate) const LARGEST: usize = 8 * 1024 * 1024;
@@ -99,6 +99,15 @@ impl<W: Write> FrameWriter<W> {
         self.maker.make(&self.pending, &mut self.frame)?;
         self.pending.clear();
         self.stored.write_all(&self.frame)
+    }
+}
+
+impl FrameWriter<Vec<u8>> {
+    /// Ends the last frame, and returns everything: a list to be stored.
+    pub(crate) fn into_list(mut self) -> io::Result<Encoded> {
+        self.end_frame()?;
+        let (list, packed) = self.into_parts();
+        Ok(Encoded { body: body_of(list), outcome: Outcome::known(packed) })
     }
 }
 
