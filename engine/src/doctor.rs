@@ -195,10 +195,9 @@ async fn try_instance(instance: &Instance, findings: &mut TrialFindings) -> bool
     let session = try_connection(&instance.database, findings).await;
     if let Some(session) = &session
         && try_database(session, &instance.database, findings).await
+        && filestore::is_known(&instance.filestore)
     {
-        if filestore::is_known(&instance.filestore) {
-            files::try_attachments(session, &instance.filestore, findings).await;
-        }
+        files::try_attachments(session, &instance.filestore, findings).await;
     }
     match try_filestore(&instance.filestore) {
         Ok(detail) => findings.ok("filestore", detail),
