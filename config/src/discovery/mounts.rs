@@ -22,7 +22,7 @@ pub(super) fn on_host(process: &Path, inside: &Path) -> Option<PathBuf> {
 }
 
 fn translate(own: &str, its: &str, inside: &Path) -> Option<PathBuf> {
-    let mount = mounts(its).into_iter().filter(|mount| mount.point == inside).next_back()?;
+    let mount = mounts(its).into_iter().rfind(|mount| mount.point == inside)?;
     let covering = |own: &Mount| own.device == mount.device && mount.root.starts_with(&own.root);
     // The longest root is the nearest.
     let nearest = mounts(own).into_iter().filter(covering).max_by_key(|own| own.root.as_os_str().len())?;
