@@ -231,7 +231,9 @@ async fn try_database(session: &Session, database: &Database, findings: &mut Tri
     let odoo = findings.attempt("Odoo", odoo_facts(session)).await;
     let is_odoo = matches!(odoo, Some(Some(_)));
     match odoo {
-        Some(Some(odoo)) => findings.ok("Odoo", format!("series {}, {} modules", odoo.series, odoo.modules.len())),
+        Some(Some(odoo)) => {
+            findings.ok("Odoo", format!("series {}, {}", odoo.series, counted(odoo.modules.len() as u64, "module")))
+        }
         Some(None) => {
             let reason = findings.attempt("Odoo", Schema::reason_not_odoo(session)).await.flatten();
             let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));

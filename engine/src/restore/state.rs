@@ -16,6 +16,7 @@ use super::record::names::TargetNames;
 use super::target::Target;
 use super::{MadeCopy, RestoreError};
 use crate::error::Error;
+use crate::filestore;
 use crate::manifest::BackupId;
 use crate::postgres::{self, Endpoint, Session};
 
@@ -132,6 +133,7 @@ impl Job<'_> {
 /// # Errors
 /// The target's server does not answer, or the record of restores cannot be read.
 pub async fn state(target: &Target) -> Result<TargetState, Error> {
+    filestore::known(&target.filestore)?;
     let server = postgres::connect_maintenance(&Endpoint::resolve(&target.database)).await?;
     let names = TargetNames::of(target);
     let claim::ReadRecord { record, .. } = read_record(&server, &names).await?;

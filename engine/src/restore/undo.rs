@@ -16,6 +16,7 @@ use super::swap::swap;
 use super::target::{Protected, Target};
 use super::{Former, Obstacle, RestoreError, TargetIdentity};
 use crate::error::Error;
+use crate::filestore;
 use crate::manifest::seconds;
 use crate::postgres::{self, Endpoint, Session, sessions_text, with_pulse};
 use crate::run::Run;
@@ -80,6 +81,7 @@ pub async fn examine_undo(
     identity: TargetIdentity,
     wait: Option<Duration>,
 ) -> Result<Preflight, Error> {
+    filestore::known(&target.filestore)?;
     let server = postgres::connect_maintenance(&Endpoint::resolve(&target.database)).await?;
     let names = TargetNames::of(target);
     let mut found = Preflight::default();

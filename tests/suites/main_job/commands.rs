@@ -1,7 +1,10 @@
 //! Tests the output of the commands, for operators and for programs.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use harness::compare::file_paths;
 use harness::odoo_backup;
@@ -205,4 +208,37 @@ async fn unknown_filestore_fails_where_needed() {
     }
     let doctor = program.run(["doctor"]).await.expect_code(1);
     assert_eq!(doctor.stdout.matches("FAILED   filestore: it is not known").count(), 2, "{}", doctor.stdout);
+}
+
+/// Runs `init` on a terminal with these answers. Returns what the terminal shows.
+fn init_on_terminal(config: &Path, odoo_conf: &Path, options: &str, answers: &str) -> String {
+    let program = env!("CARGO_BIN_EXE_odoo-backup");
+    let (config, odoo_conf) = (config.display(), odoo_conf.display());
+    let command = format!("{program} --config {config} init --odoo-conf {odoo_conf} {options}");
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
+    let mut script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    script.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    let output = script.wait_with_output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{shown}");
+    shown
+}
+
+#[tokio::test]
+async fn init_asks_on_terminal() {
+    let project = Project::start().await;
+    let conf = project.odoo_conf("production");
+    let repository = format!("file://{}", project.path("answered").display());
+    let config = project.path("asked.toml");
+    let shown = init_on_terminal(&config, &conf, "", &format!("\nftp://x\n{repository}\nnever\n"));
+    assert!(shown.contains("Databases to back up, with commas between them [production]: "), "{shown}");
+    assert!(shown.contains("begin with file:/// or s3://"), "{shown}");
+    assert!(shown.matches("]: ").count() <= 5, "{shown}");
+    let text = fs::read_to_string(&config).unwrap();
+    assert!(text.contains(&format!("url = \"{repository}\"")) && !text.contains("\nschedule = \"0 2"), "{text}");
+
+    let options = format!("--yes --repository {repository}");
+    let shown = init_on_terminal(&project.path("unasked.toml"), &conf, &options, "");
+    assert!(!shown.contains("]: ") && shown.contains("wrote the configuration"), "{shown}");
 }

@@ -30,7 +30,11 @@ pub(super) async fn findings(subjects: &Subjects) -> Vec<Finding> {
     } else {
         match as_user(&unit, &subjects.configuration).await {
             Ok(findings) => (findings, tried(&unit)),
-            Err(Obstacle::Found(failed)) => (own().await, *failed),
+            // The first thing to fix, because the service would not even start.
+            Err(Obstacle::Found(failed)) => {
+                let findings = [vec![*failed], own().await, try_service(&unit, subjects)];
+                return findings.concat();
+            }
             Err(Obstacle::Unknown(why)) => (own().await, untried(&unit, &why)),
         }
     };
@@ -77,7 +81,7 @@ async fn as_user(unit: &ServiceUnit, configuration: &Path) -> Result<Vec<Finding
     ]);
     variables.extend(unit.environment.clone());
     let mut command = Command::new("runuser");
-    command.args(["-u", user, "--"]).arg(program).arg("--config").arg(configuration).args(["doctor", "--json"]);
+    command.args(["-u", user, "--"]).arg(program).arg("--config").arg(&configuration).args(["doctor", "--json"]);
     command.env_clear().envs(variables).current_dir("/").stdin(Stdio::null()).kill_on_drop(true);
     let output = match tokio::time::timeout(PATIENCE, command.output()).await {
         Ok(Ok(output)) => output,
@@ -91,7 +95,10 @@ async fn as_user(unit: &ServiceUnit, configuration: &Path) -> Result<Vec<Finding
             trial: "user".into(),
             outcome: TrialOutcome::Failed,
             detail: format!("as {user}: {}", error.message),
-            hint: error.hint,
+            hint: match error.message.starts_with("unable to read the configuration file") {
+                true => Some(format!("let {user} read it: `sudo chown {user} {}`", configuration.display())),
+                false => error.hint,
+            },
         }))),
         Err(_) => {
             let said = String::from_utf8_lossy(&output.stderr);
