@@ -355,7 +355,7 @@ struct Kept {
     kept_by: Vec<String>,
     /// Why it goes; null where it stays.
     #[schema(required = true)]
-    reason: Option<&'static str>,
+    reason: Option<String>,
     /// The bytes that are free once it and all older ones that go are gone; null where it stays.
     #[schema(required = true)]
     frees_bytes: Option<u64>,
@@ -370,7 +370,10 @@ impl Kept {
             created_at: decision.created_at,
             keep: !goes,
             kept_by: reasons(decision),
-            reason: goes.then_some("no rule keeps it"),
+            reason: goes.then(|| {
+                let misses: Vec<String> = decision.misses.iter().map(ToString::to_string).collect();
+                format!("no rule keeps it: {}", misses.join("; "))
+            }),
             frees_bytes: freed().filter(|_| goes),
         }
     }
