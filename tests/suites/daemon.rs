@@ -130,7 +130,7 @@ impl Service {
     pub(crate) fn claims(&self) -> Vec<String> {
         let locks = self.project.repository().join("locks");
         // The store removes an empty folder.
-        let files = locks.is_dir().then(|| harness::compare::file_paths(&locks)).unwrap_or_default();
+        let files = if locks.is_dir() { harness::compare::file_paths(&locks) } else { Vec::new() };
         files.into_iter().map(|path| path.display().to_string()).collect()
     }
 

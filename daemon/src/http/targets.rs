@@ -182,14 +182,14 @@ impl Verdict {
 
 /// A run, or what it would do.
 pub(super) enum Answer<P> {
-    Run(Accepted),
+    Run(Box<Accepted>),
     Plan(P),
 }
 
 impl<P: Serialize> IntoResponse for Answer<P> {
     fn into_response(self) -> Response {
         match self {
-            Self::Run(run) => run.into_response(),
+            Self::Run(run) => (*run).into_response(),
             Self::Plan(plan) => (StatusCode::OK, Json(plan)).into_response(),
         }
     }
@@ -223,7 +223,7 @@ pub(super) async fn restore(
     // at once.
     let BackupRef { instance: from, id: backup } = sources.resolve(backup).await?;
     let id = api.handle.start(&from, Order::Restore { target: name, backup }).await?;
-    Ok(Answer::Run(Accepted::of(&api, id)?))
+    Ok(Answer::Run(Accepted::of(&api, id)?.into()))
 }
 
 /// Examines a restore as `restore --dry-run` does.
@@ -293,7 +293,7 @@ pub(super) async fn undo(
         return Ok(Answer::Plan(UndoPlan { target: name, verdict }));
     }
     let id = api.handle.start(of, Order::Undo { target: name }).await?;
-    Ok(Answer::Run(Accepted::of(&api, id)?))
+    Ok(Answer::Run(Accepted::of(&api, id)?.into()))
 }
 
 /// Returns the instance that was named, or whose backups the target takes.

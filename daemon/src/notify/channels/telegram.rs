@@ -29,7 +29,7 @@ pub(super) fn post(config: &TelegramConfig, text: &Text) -> Result<Post, SendErr
         "link_preview_options": { "is_disabled": true },
         "disable_notification": text.tone == Tone::Good,
     });
-    let url = Secret::new(&format!("{}/bot{}/sendMessage", config.api, config.token.expose()));
+    let url = Secret::new(format!("{}/bot{}/sendMessage", config.api, config.token.expose()));
     Post::json(&url, None, &body)
 }
 
