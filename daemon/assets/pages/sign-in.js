@@ -1,13 +1,14 @@
 // Asks for the token.
 
 import { post } from "../api.js";
-import { html, useEffect, useRef, useState } from "../html.js";
+import { html, useLayoutEffect, useRef, useState } from "../html.js";
 import { Trouble } from "../parts/basic.js";
 
 export function SignIn({ begin }) {
   const field = useRef(null);
   const [error, setError] = useState(null);
-  useEffect(() => {
+  // Before the browser paints: what is typed at once must not be lost.
+  useLayoutEffect(() => {
     document.title = "Sign in – odoo-backup";
     field.current.focus();
   }, []);

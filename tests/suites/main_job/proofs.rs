@@ -48,7 +48,8 @@ async fn restored_backup_is_listed_as_verified() {
     assert_eq!((&after["proof"]["key"], &after["proof"]["outcome"]), (&key.as_str().into(), &"passed".into()));
     assert_eq!(after["proven"], after["proof"]["at"]);
     let line = program.run(["list"]).await.success().stdout;
-    assert!(line.trim_end().ends_with(" full"), "{line}");
+    let row = line.lines().nth(2).unwrap();
+    assert!(row.trim_end().ends_with(" full"), "{line}");
     let shown = program.run(["show", "latest", "--json"]).await.success().json();
     assert_eq!((&shown["proof"]["seconds"], &shown["proof"]["key"]), (&stored["seconds"], &key.as_str().into()));
     assert!(program.run(["show", "latest"]).await.success().stdout.contains(", full, by a restore with "));

@@ -355,7 +355,8 @@ async fn real_database_keeps_no_people() {
     assert!(originals.len() > 200);
     let names = "SELECT count(DISTINCT lower(btrim(name))) FROM res_partner";
     let before = fixture.sql(names);
-    let report = fixture.anonymized(&Anonymize::default()).await;
+    // A fixed key: with a random one, a fake may contain the first name of an original by chance.
+    let report = fixture.anonymized(&seeded("seed")).await;
     assert!(report.warnings().is_empty(), "{:?}", report.warnings());
     assert_eq!(fixture.sql(names), before);
     assert_none_of(&originals, fixture.dump(&[]).as_bytes());
