@@ -24,13 +24,16 @@ macro_rules! odoo_backup {
 }
 
 /// The program with one configuration. Its environment contains nothing of the tester's own: no
-/// `PG…`, `AWS…` or `ODOO_BACKUP…` variables, and an empty home.
+/// `PG…`, `AWS…` or `ODOO_BACKUP…` variables, an empty home, and a folder of its own
+/// for temporary files.
 #[derive(Debug)]
 pub struct OdooBackup {
     program: PathBuf,
     /// `None` if the program searches for it.
     config: Option<PathBuf>,
     home: TempDir,
+    /// For temporary files: what another test's killed run leaves must not be found here.
+    temporary: TempDir,
     environment: Vec<(String, String)>,
     folder: Option<PathBuf>,
     user: Option<u32>,
@@ -43,6 +46,7 @@ impl OdooBackup {
             program: program.as_ref().to_owned(),
             config: Some(config.as_ref().to_owned()),
             home: tempfile::Builder::new().prefix("obhome-").tempdir().expect("an empty home"),
+            temporary: tempfile::Builder::new().prefix("obtmp-").tempdir().expect("a folder"),
             environment: Vec::new(),
             folder: None,
             user: None,
@@ -57,11 +61,13 @@ impl OdooBackup {
         self
     }
 
-    /// Runs it as the user and group with this number, which only root may do. The home then
-    /// belongs to that user.
+    /// Runs it as the user and group with this number, which only root may do. The home and the
+    /// folder for temporary files then belong to that user.
     #[must_use]
     pub fn as_user(mut self, user: u32) -> Self {
-        std::os::unix::fs::chown(self.home.path(), Some(user), Some(user)).expect("root may give a folder away");
+        for folder in [&self.home, &self.temporary] {
+            std::os::unix::fs::chown(folder.path(), Some(user), Some(user)).expect("root may give a folder away");
+        }
         self.user = Some(user);
         self
     }
@@ -104,7 +110,7 @@ impl OdooBackup {
                 command.env_remove(&name);
             }
         }
-        command.env("HOME", self.home.path()).env_remove("RUST_LOG");
+        command.env("HOME", self.home.path()).env("TMPDIR", self.temporary.path()).env_remove("RUST_LOG");
         // No run asks the link-local address of cloud machines for an identity.
         command.env("AWS_EC2_METADATA_DISABLED", "true");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
