@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
-pub(crate) use self::command::{Command, ExportFormat, LogFormat, NotifyCommand};
+pub(crate) use self::command::{Command, ConfigCommand, ExportFormat, LogFormat, NotifyCommand};
 #[cfg(test)]
 pub(crate) use self::offered::GROUPS;
 

@@ -4,6 +4,7 @@ mod arguments;
 #[cfg(test)]
 mod command_pages;
 mod commands;
+mod events;
 mod exit;
 mod new_file;
 mod output;
@@ -22,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::arguments::{Arguments, Command, LogFormat};
+use crate::events::Events;
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -42,7 +44,8 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(arguments.log_level()));
     let logs = RunLogs::default();
     log(&arguments, filter, &logs);
-    let output = Output::new(arguments.json);
+    let events = arguments.command.reporting().map(Events::start);
+    let output = Output::new(arguments.json, events);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if matches!(arguments.command, Command::Daemon { .. }) {
         // The 2 MiB of tokio's threads are too little for a restore. Commands restore on the main
@@ -54,6 +57,9 @@ fn main() -> ExitCode {
         Err(error) => return output.failed(&RuntimeError(error), Exit::Failed).into(),
     };
     let exit = runtime.block_on(commands::run(arguments, logs, output));
+    if let Some(events) = events {
+        events.end(exit);
+    }
     // The result of what still runs is not needed.
     runtime.shutdown_background();
     exit.into()

@@ -14,17 +14,25 @@ use engine::restore::Obstacle;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::events::Events;
 use crate::exit::Exit;
 
 /// The kind of output: for people, or JSON for programs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     json: bool,
+    events: Option<&'static Events>,
 }
 
 impl Output {
-    pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+    /// Returns the output. Events imply JSON.
+    pub(crate) fn new(json: bool, events: Option<&'static Events>) -> Self {
+        Self { json: json || events.is_some(), events }
+    }
+
+    /// Returns where progress is reported as JSON.
+    pub(crate) fn events(self) -> Option<&'static Events> {
+        self.events
     }
 
     /// Returns whether the output is JSON.
@@ -55,8 +63,11 @@ impl Output {
         }
     }
 
-    /// Prints a warning for people. JSON documents contain their warnings.
+    /// Prints a warning for people, or as an event. JSON documents contain their warnings.
     pub(crate) fn warning(self, text: &str) {
+        if let Some(events) = self.events {
+            events.warn(text);
+        }
         if !self.json {
             let _ = print(
                 &mut std::io::stderr().lock(),
@@ -157,7 +168,7 @@ fn error_text(explanation: &Explanation) -> String {
 pub(crate) fn usage(mut error: clap::Error) -> ExitCode {
     // clap suggests to pass an unknown option as the name of an instance, which cannot exist.
     error.remove(clap::error::ContextKind::Suggested);
-    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json" || argument == "--json-progress") {
         let message = error.render().to_string();
         let message = message.trim().strip_prefix("error: ").unwrap_or(message.trim());
         let explanation =

@@ -8,10 +8,14 @@ use std::time::{Duration, Instant};
 use engine::progress::{Observer, Progress, Task};
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::events::Phases;
 use crate::output::Output;
 
-/// Returns the progress that the engine reports to. JSON output shows none.
+/// Returns the progress that the engine reports to. JSON output shows none, except by events.
 pub(crate) fn progress(output: Output) -> Progress {
+    if let Some(events) = output.events() {
+        return Progress::new(Arc::new(Phases(events)));
+    }
     if output.is_json() {
         return Progress::default();
     }

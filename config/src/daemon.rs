@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::keys;
 use super::section::{Reported, Section};
+use super::show::Supplied;
 use super::surroundings::Surroundings;
 use super::surroundings::exists;
 use super::value::PlainUrl;
@@ -44,6 +45,10 @@ pub(super) fn read(file: &Section<'_>) -> Result<DaemonConfig, Reported> {
         max_concurrent: 2,
         shutdown_grace: Duration::from_mins(1),
     };
+    if let Some(folder) = &config.state_dir {
+        let supplied = Supplied::default(folder.display().to_string());
+        file.source.ledger.supply(keys::DAEMON.header, "state_dir", supplied);
+    }
     let Some(section) = file.section("daemon", &keys::DAEMON)? else { return Ok(config) };
     let listen = section.optional::<SocketAddr>("listen");
     let token_file = section.trusted("token_file");

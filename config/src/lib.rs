@@ -40,6 +40,7 @@ mod routine;
 pub mod schedule;
 mod secrets;
 mod section;
+mod show;
 mod surroundings;
 pub mod template;
 mod trust;
@@ -65,6 +66,7 @@ pub use notify::{
 };
 pub use place::is_instance_name;
 pub use routine::{CheckRoutine, Routine};
+pub use show::{Origin, ShownSection, ShownValue};
 
 /// A configuration that was read without an error. What is only worth a word is in `warnings`.
 #[derive(Debug, Clone)]

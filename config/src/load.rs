@@ -15,6 +15,7 @@ use rustix::fs::Access;
 use toml::de::DeTable;
 
 use super::section::{Section, Source};
+use super::show::{Ledger, ShownSection};
 use super::surroundings::{Surroundings, exists};
 use super::trust::distrust;
 use super::{
@@ -115,6 +116,17 @@ impl Config {
     }
 
     fn parse_in(path: &Path, text: &str, searched: bool, surroundings: &Surroundings) -> Result<Self, ConfigError> {
+        Self::parse_then(path, text, searched, surroundings, |_| ()).map(|(config, ())| config)
+    }
+
+    /// Does the same as [`Self::parse_in`], and returns what `then` makes of what was read.
+    fn parse_then<T>(
+        path: &Path,
+        text: &str,
+        searched: bool,
+        surroundings: &Surroundings,
+        then: impl FnOnce(&Ledger) -> T,
+    ) -> Result<(Self, T), ConfigError> {
         let source = Source::new(path, text, searched, surroundings);
         let (document, errors) = DeTable::parse_recoverable(text);
         let config = if errors.is_empty() {
@@ -124,6 +136,7 @@ impl Config {
             None
         };
         let exposed = source.exposed();
+        let made = then(&source.ledger);
         match (config, source.finish()) {
             (Some(config), (problems, mut warnings)) if problems.is_empty() => {
                 let (nested, unknown) = nesting::problems(&config);
@@ -131,7 +144,7 @@ impl Config {
                     return Err(ConfigError::Invalid { problems: nested });
                 }
                 warnings.extend(unknown);
-                Ok(Self { searched, warnings, exposed, ..config })
+                Ok((Self { searched, warnings, exposed, ..config }, made))
             }
             (_, (problems, _)) => Err(ConfigError::Invalid { problems }),
         }
@@ -223,10 +236,26 @@ impl ConfigFile {
     }
 
     pub(super) fn load_in(&self, surroundings: &Surroundings) -> Result<Config, ConfigError> {
-        let Self { path, searched } = self;
-        let read = small_file::read_to_string(path);
-        let text = read.map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
-        Config::parse_in(path, &text, *searched, surroundings)
+        Config::parse_in(&self.path, &self.text()?, self.searched, surroundings)
+    }
+
+    /// Reads the file, as [`Self::load`] does, and returns what is in force, key by key. No secret
+    /// is part of it.
+    ///
+    /// # Errors
+    /// Those of [`Config::load`]
+    pub fn show(&self) -> Result<(Config, Vec<ShownSection>), ConfigError> {
+        self.show_in(&Surroundings::of_process())
+    }
+
+    pub(super) fn show_in(&self, surroundings: &Surroundings) -> Result<(Config, Vec<ShownSection>), ConfigError> {
+        let show = |ledger: &Ledger| ledger.show(&self.path);
+        Config::parse_then(&self.path, &self.text()?, self.searched, surroundings, show)
+    }
+
+    fn text(&self) -> Result<String, ConfigError> {
+        let read = small_file::read_to_string(&self.path);
+        read.map_err(|source| ConfigError::Unreadable { path: self.path.clone(), source })
     }
 }
 

@@ -17,6 +17,14 @@ impl Value for Script {
         let text = String::read(raw)?;
         if text.ends_with(".sql") { PathBuf::read(raw).map(Self::File) } else { Ok(Self::Text(text)) }
     }
+
+    /// A statement may contain a secret.
+    fn shown(&self) -> Option<String> {
+        Some(match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Text(_) => "(a statement)".to_owned(),
+        })
+    }
 }
 
 /// Reads the keys of [`keys::NEUTRAL`]; `None` where the section wants no neutralization.

@@ -19,6 +19,7 @@ use super::error::quoted;
 use super::exposure::Readers;
 use super::secrets::{self, SecretKeys};
 use super::section::{Reported, Section};
+use super::show::{Origin, Supplied};
 use super::surroundings::system_zone;
 use super::value::{Raw, Refusal, Value};
 use super::{Drill, InstanceConfig, anonymity, drill, neutral, retention, routine};
@@ -131,11 +132,15 @@ fn read_place(section: &Section<'_>) -> Result<Place, Reported> {
     let files = Files::read(section);
 
     let odoo = odoo?;
+    supply(section, &odoo);
     let name = match named? {
         Some(name) => name.0,
         None => only_database(section, &odoo)?,
     };
     let filestore = files?.filestore(section, &odoo, &name)?;
+    if !section.has("filestore") {
+        section.supply("filestore", Supplied::default(filestore.display().to_string()));
+    }
     let conf = &odoo.conf;
     let host = match (host?, &conf.host) {
         (Some(host), _) => Some(host.0),
@@ -153,6 +158,38 @@ fn read_place(section: &Section<'_>) -> Result<Place, Reported> {
         pg_path: pg_path?.or_else(|| conf.pg_path.clone()),
     };
     Ok(Place { database, filestore, odoo })
+}
+
+/// Notes what odoo.conf and the environment supply. The section's own keys come first.
+fn supply(section: &Section<'_>, odoo: &Odoo) {
+    let OdooConf { host, port, user, password, sslmode, databases, data_dir, pg_path, .. } = &odoo.conf;
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let database = if let [only] = databases.as_slice() { Some(only.clone()) } else { None };
+    let password = password.as_ref().map(|_| String::new());
+    let values = [
+        ("database", database, None),
+        ("host", host.clone(), Some("PGHOST")),
+        ("port", port.map(|port| port.to_string()), Some("PGPORT")),
+        ("user", user.clone(), Some("PGUSER")),
+        ("password", password, Some("PGPASSWORD")),
+        ("sslmode", sslmode.map(|mode| mode.as_str().to_owned()), None),
+        ("data_dir", path(data_dir), None),
+        ("pg_path", path(pg_path), None),
+    ];
+    for (key, of_odoo, variable) in values {
+        let of_environment = || {
+            let variable = variable?;
+            let value = (section.source.surroundings.variable)(variable).filter(|value| !value.is_empty())?;
+            Some(Supplied::variable(variable, value.to_string_lossy().into_owned()))
+        };
+        let of_odoo = of_odoo.zip(odoo.path.as_deref()).map(|(value, path)| Supplied::odoo_conf(path, value));
+        let Some(supplied) = of_odoo.or_else(of_environment) else { continue };
+        section.supply(key, if key == "password" { supplied.secret() } else { supplied });
+    }
+    if section.has("password_file") {
+        // It comes before odoo.conf and the environment.
+        section.supply("password", Supplied { from: Origin::File, ..Supplied::default(String::new()).secret() });
+    }
 }
 
 /// What odoo.conf says; nothing where the section names none.

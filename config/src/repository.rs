@@ -12,6 +12,7 @@ use url::Url;
 use super::keys;
 use super::secrets::{self, SecretKeys};
 use super::section::{Reported, Section};
+use super::show::Supplied;
 use super::surroundings::Surroundings;
 use super::value::{Raw, Refusal, Value};
 
@@ -67,7 +68,13 @@ fn read_s3(section: &Section<'_>, bucket: String, prefix: String) -> Result<S3Co
         secret_access_key: secret_access_key?,
         cache_dir: match cache_dir? {
             Some(CacheDir(folder)) => folder,
-            None => default_cache_dir(section.source.surroundings),
+            None => {
+                let folder = default_cache_dir(section.source.surroundings);
+                if let Some(folder) = &folder {
+                    section.supply("cache_dir", Supplied::default(folder.display().to_string()));
+                }
+                folder
+            }
         },
         part_size: part_size?.map(|size| size.0),
     })
@@ -99,6 +106,10 @@ impl Value for CacheDir {
             Some(true) => Err(format!("expected {}", Self::EXPECTED).into()),
             None => PathBuf::read(raw).map(|folder| Self(Some(folder))),
         }
+    }
+
+    fn shown(&self) -> Option<String> {
+        self.0.as_ref().and_then(Value::shown)
     }
 }
 

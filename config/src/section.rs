@@ -9,6 +9,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::error::ConfigProblem;
 use super::exposure::{Readers, exposed};
 use super::keys::{self, SectionKeys};
+use super::show::{Ledger, Supplied};
 use super::surroundings::Surroundings;
 use super::trust::distrust;
 use super::value::{Raw, Refusal, Value, is_only_a_variable};
@@ -27,6 +28,8 @@ pub(super) struct Source<'a> {
     pub(super) surroundings: &'a Surroundings,
     /// Whether the file was found by searching.
     searched: bool,
+    /// What `config show` prints.
+    pub(super) ledger: Ledger,
     problems: RefCell<Vec<ConfigProblem>>,
     warnings: RefCell<Vec<String>>,
     exposed: RefCell<Vec<PathBuf>>,
@@ -41,6 +44,7 @@ impl<'a> Source<'a> {
             folder: file_path.parent().map_or_else(|| surroundings.folder.clone(), Path::to_path_buf),
             surroundings,
             searched,
+            ledger: Ledger::default(),
             problems: RefCell::default(),
             warnings: RefCell::default(),
             exposed: RefCell::default(),
@@ -152,6 +156,10 @@ impl<'a> Section<'a> {
         table: &'a DeTable<'a>,
         known: &'static SectionKeys,
     ) -> Self {
+        if let Some(header) = &name {
+            let variables = &source.surroundings.variable;
+            source.ledger.open(header, line, table, known, variables, |offset| source.line(offset));
+        }
         let mut section = Self { source, name, line, table, known, misspelt: Vec::new() };
         let is_named = |value: &DeValue<'_>| known.named && value.is_table();
         let unknown = table.iter().filter(|(key, value)| !known.knows(key.get_ref()) && !is_named(value.get_ref()));
@@ -207,9 +215,17 @@ impl<'a> Section<'a> {
     /// Returns the value of a key; `None` where it is not given.
     pub(super) fn optional<T: Value>(&self, key: &str) -> Result<Option<T>, Reported> {
         debug_assert!(self.known.knows(key), "{key} is not among the keys of [{}]", self.known.header);
-        let Some(value) = self.table.get(key) else { return Ok(None) };
+        let Some((name, value)) = self.table.get_key_value(key) else { return Ok(None) };
         let raw = Raw { value: value.get_ref(), surroundings: self.source.surroundings, folder: &self.source.folder };
-        T::read(raw).map(Some).map_err(|refusal| self.refuse(key, refusal))
+        let read = T::read(raw).map_err(|refusal| self.refuse(key, refusal))?;
+        let shown = if T::SECRET { None } else { read.shown() };
+        self.source.ledger.read(name.span().start, T::SECRET, shown);
+        Ok(Some(read))
+    }
+
+    /// Notes where the value of a key comes from that the section does not have.
+    pub(super) fn supply(&self, key: &'static str, supplied: Supplied) {
+        self.source.ledger.supply(self.name.as_deref().unwrap_or_default(), key, supplied);
     }
 
     /// Returns the path of a key that names a program, a secret, SQL or another configuration, if

@@ -4,6 +4,7 @@ mod load;
 mod locate;
 mod notify;
 mod reference;
+mod show;
 mod template;
 
 use std::collections::BTreeMap;

@@ -46,9 +46,16 @@ pub(super) struct Raw<'a> {
 pub(super) trait Value: Sized {
     /// What is expected, as it stands in a message: "a string".
     const EXPECTED: &'static str;
+    /// Whether no output may contain the value.
+    const SECRET: bool = false;
 
     /// Reads the value, without its key in the message where it is refused.
     fn read(raw: Raw<'_>) -> Result<Self, Refusal>;
+
+    /// Returns the value as people read it, if that is not what the file says.
+    fn shown(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Raw<'_> {
@@ -94,6 +101,7 @@ impl Value for String {
 
 impl Value for Secret {
     const EXPECTED: &'static str = "a string";
+    const SECRET: bool = true;
 
     fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
         raw.text::<Self>().map(Secret::new)
@@ -254,6 +262,10 @@ impl Value for PathBuf {
             None => Ok(raw.folder.join(relative(Path::new(&text)))),
         }
     }
+
+    fn shown(&self) -> Option<String> {
+        Some(self.display().to_string())
+    }
 }
 
 /// Returns `path` without a leading `./`, which would end up in the middle of a joined path.
@@ -299,11 +311,24 @@ pub(super) fn one_of<T: Copy>(text: &str, all: &[T], word: impl Fn(T) -> &'stati
 
 impl<T: Value> Value for Vec<T> {
     const EXPECTED: &'static str = "an array";
+    const SECRET: bool = T::SECRET;
 
     fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
         let items = raw.value.as_array().ok_or_else(|| raw.refused::<Self>())?;
         items.iter().map(|item| T::read(Raw { value: item.get_ref(), ..raw })).collect()
     }
+
+    fn shown(&self) -> Option<String> {
+        let items: Option<Vec<String>> = self.iter().map(T::shown).collect();
+        items.filter(|items| !items.is_empty()).map(|items| items.join(", "))
+    }
+}
+
+/// Returns a valid text with its `${VAR}` replaced, and the names of the variables.
+pub(super) fn substituted(written: &str, variable: &Variables) -> (String, Vec<String>) {
+    let parts = written.replace("$${", "").split("${").skip(1).map(str::to_owned).collect::<Vec<_>>();
+    let names = parts.iter().filter_map(|part| part.split_once('}')).map(|(name, _)| name.to_owned()).collect();
+    (substitute(written, variable).unwrap_or_else(|_| written.to_owned()), names)
 }
 
 /// Replaces each `${VAR}`; `$${` stands for `${`, and any other `$` for itself. What is written

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use engine::check::Sample;
 use engine::verify::Depth;
@@ -50,6 +50,8 @@ pub(crate) enum Command {
         /// Back up even if the database is not the one of the latest backup; requires INSTANCE
         #[arg(long, requires = "instances")]
         accept_new_identity: bool,
+        #[command(flatten)]
+        events: EventOptions,
     },
     /// List the backups
     List {
@@ -111,6 +113,8 @@ pub(crate) enum Command {
         /// Check whether the restore would work, without changing anything
         #[arg(long, conflicts_with = "report")]
         dry_run: bool,
+        #[command(flatten)]
+        events: EventOptions,
     },
     /// Verify a backup: restore it to a scratch database, then drop it
     #[command(after_help = examples::DRILL)]
@@ -137,6 +141,8 @@ pub(crate) enum Command {
         /// otherwise Markdown
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
+        #[command(flatten)]
+        events: EventOptions,
     },
     /// List the attachments in a backup by their names in Odoo
     #[command(after_help = examples::FILES)]
@@ -171,6 +177,8 @@ pub(crate) enum Command {
         /// What to write
         #[arg(long, value_enum, default_value_t = ExportFormat::Zip)]
         format: ExportFormat,
+        #[command(flatten)]
+        events: EventOptions,
     },
     /// Copy backups to another repository of the configuration
     #[command(after_help = examples::COPY)]
@@ -188,6 +196,8 @@ pub(crate) enum Command {
         /// Print what would be copied, without changing anything
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        events: EventOptions,
     },
     /// Turn a file of Odoo or pg_dump into a backup
     #[command(after_help = examples::IMPORT)]
@@ -214,6 +224,8 @@ pub(crate) enum Command {
         /// Import even if the file's database is not the one of the instance's latest backup
         #[arg(long)]
         accept_new_identity: bool,
+        #[command(flatten)]
+        events: EventOptions,
     },
     /// Check that all objects of the backups exist, or read them back
     #[command(after_help = examples::CHECK)]
@@ -229,6 +241,8 @@ pub(crate) enum Command {
         /// dump's table of contents
         #[arg(long, value_name = "SAMPLE", num_args = 0..=1, require_equals = true, default_missing_value = "100%")]
         read_data: Option<Sample>,
+        #[command(flatten)]
+        events: EventOptions,
     },
     /// Recreate damaged objects, quarantine backups that stay damaged
     #[command(after_help = examples::REPAIR)]
@@ -262,6 +276,8 @@ pub(crate) enum Command {
         /// Rewrite volumes that mostly contain files no backup needs; see `repack_below`
         #[arg(long)]
         repack: bool,
+        #[command(flatten)]
+        events: EventOptions,
     },
     /// Keep a backup, whatever the retention policy says
     Pin {
@@ -351,6 +367,11 @@ pub(crate) enum Command {
         #[arg(long, requires = "fix")]
         dry_run: bool,
     },
+    /// Show the configuration that is in force
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Test the notifications of the configuration
     Notify {
         #[command(subcommand)]
@@ -370,6 +391,32 @@ pub(crate) enum Command {
     },
 }
 
+/// The option of commands that report their progress.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct EventOptions {
+    /// Report progress as one JSON object per line on stderr; implies --json
+    #[arg(long)]
+    json_progress: bool,
+}
+
+impl Command {
+    /// Returns the name of the command if it is to report its progress as JSON.
+    pub(crate) fn reporting(&self) -> Option<&'static str> {
+        let (name, events) = match self {
+            Self::Now { events, .. } => ("now", events),
+            Self::Restore { events, .. } => ("restore", events),
+            Self::Drill { events, .. } => ("drill", events),
+            Self::Export { events, .. } => ("export", events),
+            Self::Copy { events, .. } => ("copy", events),
+            Self::Import { events, .. } => ("import", events),
+            Self::Check { events, .. } => ("check", events),
+            Self::Prune { events, .. } => ("prune", events),
+            _ => return None,
+        };
+        events.json_progress.then_some(name)
+    }
+}
+
 /// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -377,6 +424,14 @@ pub(crate) enum LogFormat {
     Human,
     /// One JSON object per line
     Json,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print each key with its value, and where it comes from; secrets are masked
+    #[command(after_help = examples::CONFIG)]
+    Show,
 }
 
 /// What to do with notifiers.

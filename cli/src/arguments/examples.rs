@@ -80,6 +80,13 @@ Examples:
   odoo-backup export latest --format dump -o production
       production.dump for pg_restore, production.tar for tar";
 
+pub(super) const CONFIG: &str = "\
+Nothing is connected to; `odoo-backup doctor` tests whether the values work.
+
+Examples:
+  odoo-backup config show
+  odoo-backup config show --json";
+
 pub(super) const COPY: &str = "\
 Only objects that are missing there are copied. Each digest is verified.
 

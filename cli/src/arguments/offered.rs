@@ -14,12 +14,13 @@ pub(crate) const GROUPS: [(&str, &[&str]); 6] = [
     ("Look", &["list", "show", "files", "status"]),
     ("Maintain", &["check", "repair", "prune", "pin", "unpin", "forget", "unlock"]),
     ("Daemon", &["daemon", "schedule", "runs", "logs", "notify"]),
-    ("Set up", &["init", "doctor", "completions", "manual"]),
+    ("Set up", &["init", "doctor", "config", "completions", "manual"]),
 ];
 
 /// Global options that do nothing for a command, and are not offered there.
-const MEANINGLESS: [(&str, &[&str]); 9] = [
+const MEANINGLESS: [(&str, &[&str]); 10] = [
     ("doctor", &["repository"]),
+    ("config", &["repository"]),
     ("daemon", &["repository"]),
     ("schedule", &["repository"]),
     ("status", &["repository"]),
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn option_without_effect_is_not_offered() {
-        for (name, options) in MEANINGLESS.iter().filter(|(name, _)| *name != "notify") {
+        for (name, options) in MEANINGLESS.iter().filter(|(name, _)| !["config", "notify"].contains(name)) {
             let mut program = Arguments::definition();
             program.build();
             let command = program.find_subcommand_mut(name).unwrap();

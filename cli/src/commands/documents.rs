@@ -9,6 +9,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{OpenApi, PartialSchema, ToSchema};
 
 use super::check::CheckDocument;
+use super::config::ConfigDocument;
 use super::copy::CopyRunDocument;
 use super::daemon::DaemonDocument;
 use super::doctor::DoctorDocument;
@@ -32,6 +33,7 @@ use super::schedule::ScheduleDocument;
 use super::show::ShowDocument;
 use super::status::StatusDocument;
 use super::unlock::UnlockDocument;
+use crate::events::EventDocument;
 use crate::output::Failed;
 
 macro_rules! documents {
@@ -55,11 +57,13 @@ macro_rules! documents {
 
 documents! {
     "check": CheckDocument,
+    "config show": ConfigDocument,
     "copy": CopyRunDocument,
     "daemon": DaemonDocument,
     "doctor": DoctorDocument,
     "drill": DrillDocument,
     "error": Failed,
+    "event": EventDocument,
     "export": ExportDocument,
     "fetch": FetchDocument,
     "files": FilesDocument,

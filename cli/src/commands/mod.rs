@@ -3,6 +3,7 @@
 mod check;
 mod chosen;
 mod completions;
+mod config;
 mod copy;
 mod daemon;
 mod doctor;
@@ -38,8 +39,8 @@ mod verification;
 
 use std::time::Duration;
 
+use ::config::explain;
 use ::daemon::log::RunLogs;
-use config::explain;
 use engine::import::ImportOptions;
 use engine::prune::PruneOptions;
 use engine::run::Run;
@@ -48,7 +49,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::chosen::Chosen;
 use self::copy::CopyRequest;
 use self::now::NowOptions;
-use crate::arguments::{Arguments, Command, NotifyCommand};
+use crate::arguments::{Arguments, Command, ConfigCommand, NotifyCommand};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::progress::progress;
@@ -66,7 +67,7 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
             let (config, odoo_conf) = (config.config, odoo_conf.as_deref());
             init::init(init::InitRequest { config, odoo_conf, repository, yes }, &run, output).await
         }
-        Command::Now { instances, all: _, reread, accept_missing, prune, accept_new_identity } => {
+        Command::Now { instances, all: _, reread, accept_missing, prune, accept_new_identity, events: _ } => {
             let options = NowOptions { reread, accept_missing, prune, accept_new_identity };
             now::now(config, &instances, options, &run, output).await
         }
@@ -89,6 +90,7 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
             trusted,
             skip_failed_post_data,
             dry_run,
+            events: _,
         } => {
             let wanted = restore::RestoreRequest {
                 trusted,
@@ -105,30 +107,30 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
             };
             restore::restore(config, wanted, &run, output).await
         }
-        Command::Drill { backup, to, jobs, trusted, verify, report } => {
+        Command::Drill { backup, to, jobs, trusted, verify, report, events: _ } => {
             let (backup, to, report) = (backup.as_deref(), to.as_deref(), report.as_deref());
             let wanted = drill::DrillRequest { backup, to, jobs, trusted, depth: verify.map(Into::into), report };
             drill::drill(config, wanted, &run, output).await
         }
         Command::Files { backup, like } => files::files(config, &backup, like.as_deref(), &run, output).await,
         Command::Fetch { backup, what, output: to } => fetch::fetch(config, &backup, &what, &to, &run, output).await,
-        Command::Export { backup, output: to, format } => {
+        Command::Export { backup, output: to, format, events: _ } => {
             export::export(config, &backup, &to, format, &run, output).await
         }
-        Command::Import { file, filestore, instance, on, trusted, accept_missing, accept_new_identity } => {
+        Command::Import { file, filestore, instance, on, trusted, accept_missing, accept_new_identity, events: _ } => {
             let options = ImportOptions { file, filestore, trusted, accept_missing, accept_new_identity };
             import::import(config, &options, &instance, on.as_deref(), &run, output).await
         }
-        Command::Copy { backups, to, all, dry_run } => {
+        Command::Copy { backups, to, all, dry_run, events: _ } => {
             copy::copy(config, CopyRequest { selectors: &backups, to: &to, all, dry_run }, &run, output).await
         }
-        Command::Check { backups, instances, read_data } => {
+        Command::Check { backups, instances, read_data, events: _ } => {
             check::check(config, &backups, &instances, read_data, &run, output).await
         }
         Command::Repair { instances, read_data, dry_run } => {
             repair::repair(config, &instances, read_data, dry_run, &run, output).await
         }
-        Command::Prune { instances, dry_run, as_of, accept_shrunk, repack } => {
+        Command::Prune { instances, dry_run, as_of, accept_shrunk, repack, events: _ } => {
             let options = PruneOptions { dry_run, accept_shrunk, repack };
             prune::prune(config, &instances, options, as_of, &run, output).await
         }
@@ -148,6 +150,7 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         Command::Doctor { fix, dry_run } => {
             doctor::doctor(config.config, doctor::DoctorRequest { fix, dry_run }, output).await
         }
+        Command::Config { command: ConfigCommand::Show } => self::config::show(config, output),
         Command::Completions { shell } => completions::completions(shell),
         Command::Manual { folder } => manual::manual(&folder, output),
     };

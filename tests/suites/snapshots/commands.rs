@@ -44,6 +44,27 @@ impl Recorder {
         self.commands.add(command, document);
     }
 
+    /// Runs a command with `--json-progress`, which must exit with 0, and checks its events.
+    async fn events(&mut self, arguments: &[&str]) {
+        let run = self.service.program.run([arguments, &["--json-progress"]].concat()).await.success();
+        assert!(run.json().is_object());
+        let events: Vec<Value> = run.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        events.iter().for_each(|event| self.documents.assert_document("event", event));
+        let kinds: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+        assert_eq!((kinds[0], kinds.iter().filter(|kind| **kind == "start").count()), ("start", 1), "{kinds:?}");
+        assert_eq!((kinds.last(), kinds.iter().filter(|kind| **kind == "end").count()), (Some(&"end"), 1), "{kinds:?}");
+        assert_eq!((&events[0]["command"], &events.last().unwrap()["exit_code"]), (&arguments[0].into(), &0.into()));
+        // Each phase that began has ended, with all its bytes.
+        let number = |event: &&Value, kind: &str| event["event"] == kind;
+        let begun = events.iter().filter(|event| number(event, "phase")).count();
+        let ended: Vec<_> = events.iter().filter(|event| event["ended"] == true).collect();
+        assert_eq!(begun, ended.len(), "{events:?}");
+        for event in &ended {
+            let of_phase = events.iter().filter(|other| number(other, "progress") && other["phase"] == event["phase"]);
+            assert!(of_phase.map(|other| other["done_bytes"].as_u64()).is_sorted(), "{events:?}");
+        }
+    }
+
     /// Runs a command for its exit code.
     async fn code(&mut self, title: &str, arguments: &[&str], code: i32) {
         self.service.program.run(arguments).await.expect_code(code);
@@ -123,6 +144,7 @@ async fn commands_keep_documents_and_exit_codes() {
     fs::set_permissions(it.project().repository(), fs::Permissions::from_mode(0o777)).unwrap();
     let fixed = it.json("doctor", &["doctor", "--fix"], 0).await;
     assert_eq!(fixed["fixes"][0]["outcome"], "fixed", "{fixed}");
+    it.json("config show", &["config", "show"], 0).await;
     let first = backups(&mut it, &mut stored).await;
     copies(&mut it, &mut stored, &first).await;
     let last = removals(&mut it, &mut stored).await;
@@ -187,6 +209,9 @@ async fn copies(it: &mut Recorder, stored: &mut Book, first: &str) {
     it.json("export", &["export", "latest", "-o", zip.to_str().unwrap()], 0).await;
     let base = it.project().path("production");
     it.json("export, of a dump", &["export", "latest", "--format", "dump", "-o", base.to_str().unwrap()], 0).await;
+    it.events(&["drill", "latest"]).await;
+    it.events(&["check", "--read-data"]).await;
+    it.events(&["prune", "--dry-run"]).await;
     it.json("import", &["import", zip.to_str().unwrap(), "--as", "archive", "--on", TARGET], 0).await;
 }
 

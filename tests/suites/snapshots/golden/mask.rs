@@ -61,17 +61,17 @@ impl Masks {
             (text(&project.path("")).trim_end_matches('/').to_owned(), "/srv/odoo".to_owned()),
             (text(project.cluster().socket_dir()), "/run/postgresql".to_owned()),
             (text(home), "/root".to_owned()),
-            (format!(":{port}"), ":5432".to_owned()),
-            (format!("port {port}"), "port 5432".to_owned()),
             (format!(" by {host} ("), " by db1 (".to_owned()),
             (version.split(' ').next().unwrap_or_default().to_owned(), "16.4".to_owned()),
             (version, "16.4".to_owned()),
             (text(&project.cluster().bin("")), "/usr/bin/".to_owned()),
         ];
         exact.sort_by_key(|(from, _)| std::cmp::Reverse(from.len()));
+        let port = [(Regex::new(&format!(r"\b{port}\b")).unwrap(), "5432")];
+        let patterns = PATTERNS.map(|(pattern, by)| (Regex::new(pattern).unwrap(), by));
         Self {
             exact,
-            patterns: PATTERNS.map(|(pattern, by)| (Regex::new(pattern).unwrap(), by)).into(),
+            patterns: port.into_iter().chain(patterns).collect(),
             id: Regex::new(ID).unwrap(),
             ids: HashMap::new(),
         }

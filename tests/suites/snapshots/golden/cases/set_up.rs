@@ -63,6 +63,7 @@ async fn doctor(walk: &mut Walk) {
 async fn others(walk: &mut Walk) {
     walk.show("Next runs", &["schedule", "-n", "1"]).await;
     walk.show("An unknown instance", &["schedule", "prodution"]).await;
+    walk.show("What is in force", &["config", "show"]).await;
     walk.show("One notifier fails", &["notify", "test"]).await;
     walk.show("One notifier", &["notify", "test", "hook"]).await;
     walk.show("A dry run", &["notify", "test", "broken", "--dry-run"]).await;
