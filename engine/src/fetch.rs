@@ -143,7 +143,7 @@ pub async fn write(
 /// Finds one file of a backup and writes it to `sink`. Returns its length in bytes.
 ///
 /// # Errors
-/// Those of [`locate`] and [`write`]
+/// Those of [`locate`] and [`write()`]
 pub async fn fetch(
     repository: &Repository,
     manifest: &Manifest,

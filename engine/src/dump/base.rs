@@ -41,7 +41,7 @@ impl Base {
     /// index is not what the manifest says, the base must not be used.
     ///
     /// # Errors
-    /// Those of `index`; [`Malformed`] if it is no index of such a volume, or one of another chain;
+    /// Those of `index`; `Malformed` if it is no index of such a volume, or one of another chain;
     /// [`io::ErrorKind::OutOfMemory`]
     pub fn add(&mut self, number: u32, index: impl Read, lengths: Lengths) -> io::Result<()> {
         let known = std::cell::RefCell::new(&mut self.known);

@@ -109,7 +109,7 @@ pub(super) type Listed = (u64, Option<ChunkDigest>);
 /// Reads the index of a volume, and hands out its chunks in order. `begin` gets their number first.
 ///
 /// # Errors
-/// Those of `index`, `begin` and `chunk`; [`Malformed`] if it is no index of such a volume
+/// Those of `index`, `begin` and `chunk`; `Malformed` if it is no index of such a volume
 pub(super) fn read_index_with(
     index: impl Read,
     lengths: Lengths,
@@ -165,7 +165,7 @@ pub(super) fn read_index_with(
 /// Reads the index of a volume without its chunks, as a restore needs it.
 ///
 /// # Errors
-/// Those of `index`; [`Malformed`] if it is no index of such a volume
+/// Those of `index`; `Malformed` if it is no index of such a volume
 pub fn read_index(index: impl Read, lengths: Lengths) -> io::Result<Index> {
     read_index_with(index, lengths, |_| Ok(()), drop)
 }

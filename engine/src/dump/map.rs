@@ -77,7 +77,7 @@ fn write(list: &mut FrameWriter<Vec<u8>>, Segment { volume, offset, length }: Se
 /// Reads a map of a dump of `dump` bytes, made of these volumes.
 ///
 /// # Errors
-/// Those of `map`; [`Malformed`] if it is no such map
+/// Those of `map`; `Malformed` if it is no such map
 pub fn read_map(map: impl Read, volumes: &[VolumeSize], dump: u64) -> io::Result<Vec<Segment>> {
     let mut segments = Vec::new();
     let mut left = dump;

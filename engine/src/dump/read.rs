@@ -56,7 +56,7 @@ impl Dump {
     /// Combines the parts of a dump with the fingerprint `whole`.
     ///
     /// # Errors
-    /// [`Malformed`] if the parts do not fit each other
+    /// `Malformed` if the parts do not fit each other
     pub fn new(volumes: Vec<StoredVolume>, segments: Vec<Segment>, whole: Fingerprint) -> io::Result<Self> {
         if volumes.len() > MOST_VOLUMES {
             return Err(Malformed(format!("a dump of {} volumes: more than {MOST_VOLUMES}", volumes.len())).into());

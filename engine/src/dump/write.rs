@@ -16,7 +16,7 @@ use crate::stream::{
     Running, transform,
 };
 
-/// What is known of a dump once its new volume was read to the end. [`Packed`] describes the
+/// What is known of a dump once its new volume was read to the end. `Packed` describes the
 /// volume.
 pub struct WrittenDump {
     /// The whole dump.
