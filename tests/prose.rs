@@ -3,6 +3,7 @@
 //! - `words`: a refused phrase in any text file. Single refused words are in `typos.toml`.
 //! - `width`: a line of Markdown over 100 columns, outside tables and code.
 //! - `comments`: a comment in Rust over 100 columns.
+//! - `names`: a test in Rust whose name has more than six words.
 //! - `links`: a link of a document, or a mention of `docs/PAGE.md` anywhere, that leads nowhere;
 //!   and a source file that `docs/architecture.md` or a decision record names and that does not
 //!   exist.
@@ -17,6 +18,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 const COLUMNS: usize = 100;
+const WORDS_OF_TEST: usize = 6;
 
 /// Phrases that are refused, and what to write instead.
 ///
@@ -99,6 +101,9 @@ fn check(path: &str, text: &str, texts: &BTreeMap<String, String>, faults: &mut 
     }
     for (line, width) in if path.ends_with(".rs") { wide_comments(text) } else { Vec::new() } {
         add("comments", line, format!("{width} columns: wrap the comment at {COLUMNS}"));
+    }
+    for (line, name) in if path.ends_with(".rs") { long_test_names(text) } else { Vec::new() } {
+        add("names", line, format!("{name}: name the test in at most {WORDS_OF_TEST} words"));
     }
     if is_markdown {
         for (line, link) in links(text) {
@@ -234,6 +239,21 @@ fn wide_lines(text: &str) -> Vec<(usize, usize)> {
 fn wide_comments(text: &str) -> Vec<(usize, usize)> {
     let comments = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("//"));
     comments.filter_map(|(index, line)| Some((index + 1, too_wide(line)?))).collect()
+}
+
+/// Finds the names of tests that have too many words.
+fn long_test_names(text: &str) -> Vec<(usize, String)> {
+    let mut is_test = false;
+    let mut found = Vec::new();
+    for (index, line) in text.lines().map(str::trim_start).enumerate() {
+        is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        let name = line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split('(').next());
+        let Some(name) = name.filter(|_| std::mem::take(&mut is_test)) else { continue };
+        if name.split('_').count() > WORDS_OF_TEST {
+            found.push((index + 1, name.to_owned()));
+        }
+    }
+    found
 }
 
 /// Returns the width of a line that is too wide and can be wrapped: a single link cannot.
@@ -385,6 +405,14 @@ mod tests {
         let link = format!("https://example.com/{}", "x".repeat(100));
         assert_eq!(found("a.md", &format!("| {wide} |\n\n```\n{wide}\n```\n- {link}\n`{wide}`")), [""; 0]);
         assert_eq!(found("a.rs", &format!("    /// {wide}\n    let x = 1; {wide}")), ["comments 1"]);
+    }
+
+    #[test]
+    fn long_name_of_test_fails() {
+        let text = "    #[tokio::test(start_paused = true)]\n    #[ignore]\n    async fn one_two_three_four_five_six_seven() {}";
+        assert_eq!(found("a.rs", text), ["names 3"]);
+        assert_eq!(found("a.rs", "fn one_two_three_four_five_six_seven() {}"), [""; 0]);
+        assert_eq!(found("a.rs", "#[test]\nfn one_two_three_four_five_six() {}"), [""; 0]);
     }
 
     #[test]

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_file_folder_or_link_is_distrusted() {
+    fn strangers_path_is_distrusted() {
         if !rustix::process::geteuid().is_root() {
             eprintln!("only root can give a file away");
             return;

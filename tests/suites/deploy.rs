@@ -144,7 +144,7 @@ fn release_workflow_pins_actions_by_commit() {
 
 /// Checks that the compiler of `Cargo.toml` makes the image and the release.
 #[test]
-fn image_and_release_have_compiler_of_project() {
+fn image_and_release_use_projects_compiler() {
     let image = fs::read_to_string(deployed("docker/Dockerfile")).unwrap();
     let version = image.lines().find_map(|line| line.strip_prefix("ARG RUST=")).unwrap();
     assert!(version.starts_with(env!("CARGO_PKG_RUST_VERSION")), "{version}");

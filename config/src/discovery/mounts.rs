@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn bind_mount_of_another_disk_is_found() {
+    fn bind_mount_of_disk_is_found() {
         let its = "99 90 254:16 /odoo\\040data /var/lib/odoo rw - ext4 /dev/vdb rw\n";
         assert_eq!(translate(OWN, its, Path::new("/var/lib/odoo")).as_deref(), Some(Path::new("/srv/odoo data")));
     }

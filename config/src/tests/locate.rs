@@ -41,7 +41,7 @@ fn missing_named_file_is_an_error() {
 }
 
 #[test]
-fn strangers_file_found_by_searching_is_refused() {
+fn strangers_found_file_is_refused() {
     let fixture = Fixture::new().file("odoo-backup.toml", "").mode("odoo-backup.toml", 0o666);
     let error = Config::locate_in(None, &fixture.surroundings()).unwrap_err();
     assert_eq!(
@@ -55,7 +55,7 @@ fn strangers_file_found_by_searching_is_refused() {
 }
 
 #[test]
-fn searched_file_may_not_name_strangers_files() {
+fn found_file_names_no_strangers_files() {
     let head = "repository.url = 'file:///r'\n[instance.production]\ndatabase = 'd'\nfilestore = '/f'\n";
     let target = "[target.t]\ndatabase = 't'\nfilestore = '/t'\n";
     for (name, text) in [

@@ -284,7 +284,7 @@ fn failure_made_up_for_is_none() {
 }
 
 #[test]
-fn first_backup_under_way_is_no_failure() {
+fn running_first_backup_is_no_failure() {
     let mut situation = Situation::well();
     *situation.backups() = Backups::default();
     situation.view.jobs[0].running = Some(RunId::from(8));

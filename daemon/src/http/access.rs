@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_names_of_this_machine_are_its_own() {
+    fn only_names_of_machine_are_own() {
         for host in ["localhost", "LOCALHOST:8479", "127.0.0.1:8479", "127.1.2.3", "[::1]:8479", "[::1]"] {
             assert!(names_this_machine(&headers(&[("host", host)])), "{host}");
         }
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn token_and_cookie_are_found_among_others() {
+    fn token_and_cookie_are_found() {
         assert_eq!(bearer(&headers(&[("authorization", "bearer  abc")])), Some("abc"));
         assert_eq!(bearer(&headers(&[("authorization", "Basic abc")])), None);
         let cookies = headers(&[("cookie", "a=b; odoo_backup_session=c1; odoo_backup_session_2=x")]);

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_of_the_page_is_served() {
+    fn every_page_file_is_served() {
         let mut names = BTreeSet::new();
         collect(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/assets")), "", &mut names);
         assert_eq!(names, FILES.iter().map(|file| file.name.to_owned()).collect());

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_read_without_its_line_end_and_refused_where_it_can_be_guessed() {
+    fn token_loses_line_end_weak_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
         std::fs::write(&file, "0123456789abcdef\n").unwrap();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_ends_by_itself_by_a_sign_out_or_when_there_are_too_many() {
+    fn session_ends_by_time_signout_number() {
         let sessions = Sessions::default();
         let start: Timestamp = "2026-11-21T02:00:00Z".parse().unwrap();
         let (one, other) =

@@ -219,7 +219,7 @@ async fn unaccepted_notice_survives_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn delivery_is_given_up_after_two_days() {
+async fn delivery_ends_after_two_days() {
     let fixture = Fixture::new();
     fixture.is_down(true);
     fixture.plan(&[None; 24 * 4]);

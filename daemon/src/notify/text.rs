@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn details_that_do_not_fit_are_counted() {
+    fn details_beyond_limit_are_counted() {
         let all = text(10).fitting(50, str::len, Detail::plain);
         assert_eq!(all.len(), 10, "each has four bytes and a line end");
         let some = text(100).fitting(70, str::len, Detail::plain);

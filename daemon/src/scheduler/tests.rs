@@ -389,7 +389,7 @@ async fn clock_set_back_frees_slots() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn clock_ahead_for_a_slot_costs_none_after() {
+async fn clock_ahead_costs_no_later_slot() {
     let fixture = Fixture::at("2027-06-01T09:59:00Z");
     let running = fixture.start(&instance("a", "schedule = '0 * * * *'"));
     fixture.clock.step(jiff::SignedDuration::from_hours(3));

@@ -56,7 +56,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn a_backup_is_pruned_behind_where_the_configuration_says_what_stays() {
+async fn backup_is_followed_by_configured_prune() {
     let fixture =
         Fixture::with("[instance.production.retention]\nkeep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0\n").await;
     fixture.back_up().await;
@@ -86,7 +86,7 @@ async fn prune_false_keeps_every_backup() {
 }
 
 #[tokio::test]
-async fn each_repository_is_pruned_by_its_own_retention() {
+async fn repository_is_pruned_by_own_retention() {
     let folder = tempfile::tempdir().unwrap();
     let copy = |name: &str, more: &str| {
         let path = folder.path().join(name);
@@ -121,7 +121,7 @@ async fn each_repository_is_pruned_by_its_own_retention() {
 }
 
 #[tokio::test]
-async fn what_keeps_a_prune_from_removing_is_a_warning_of_a_backup_that_counts() {
+async fn held_prune_is_warning_of_backup() {
     let fixture = Fixture::with(
         "[instance.production.retention]\nkeep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0\nhold_if_shrunk = \"0%\"\n",
     )
@@ -134,7 +134,7 @@ async fn what_keeps_a_prune_from_removing_is_a_warning_of_a_backup_that_counts()
 }
 
 #[tokio::test]
-async fn a_drill_proves_the_latest_backup_and_leaves_nothing() {
+async fn drill_proves_latest_and_leaves_nothing() {
     let fixture = Fixture::with("[instance.production.drill]\nschedule = \"0 5 * * 0\"\n").await;
     let databases = || fixture.project.cluster().execute("postgres", "SELECT datname FROM pg_database ORDER BY 1");
     let before = databases();
@@ -212,7 +212,7 @@ async fn absent_backup_has_each_reason_once() {
 }
 
 #[tokio::test]
-async fn latest_known_damaged_is_found_in_copy() {
+async fn damaged_latest_is_found_in_copy() {
     let copied = Copied::new().await;
     let fixture = &copied.fixture;
     let (first, ..) = fixture.back_up().await;

@@ -215,7 +215,7 @@ fn impossible_list_is_refused() {
 }
 
 #[test]
-fn removed_backup_has_reason_of_each_rule() {
+fn removed_backup_has_each_rules_reason() {
     let backups = [
         backup("e", "2026-11-21T02:00:00Z"),
         backup("d", "2026-11-20T14:00:00Z"),

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn samples_stand_under_their_metric_and_values_are_escaped() {
+    fn samples_follow_metric_with_escaped_values() {
         let metric = Metric { name: "a_bytes", kind: MetricKind::Gauge, help: "Some" };
         let mut text = Text::default();
         text.add(&metric, []);

@@ -90,7 +90,7 @@ async fn frame_decompresses_to_its_length_alone() {
 }
 
 #[tokio::test]
-async fn parts_that_do_not_fit_are_refused() {
+async fn unfitting_parts_are_refused() {
     let frames = one_frame(b"?", 1000);
     let volume = |number| StoredVolume { number, key: Key::new("a").unwrap(), frames: frames.clone() };
     let whole = Fingerprint { size: 10, ..Fingerprint::of(b"") };

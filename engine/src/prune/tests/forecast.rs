@@ -42,7 +42,7 @@ async fn earlier_plan_omits_later_backups() {
 }
 
 #[tokio::test]
-async fn forecast_of_forget_is_what_forget_frees() {
+async fn forecast_of_forget_matches_forget() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 3]).await;

@@ -121,7 +121,7 @@ async fn downloads_are_what_commands_write() {
 }
 
 #[tokio::test]
-async fn ticket_is_valid_once_and_not_cross_site() {
+async fn ticket_works_once_and_same_site() {
     let (service, backup) = with_backup("").await;
     let (_daemon, stranger) = serve(&service).await;
     let client = knowing(&stranger);

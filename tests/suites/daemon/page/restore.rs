@@ -34,7 +34,7 @@ async fn restore_on_page_needs_typed_name() {
 }
 
 #[tokio::test]
-async fn undo_on_page_brings_former_copy_back() {
+async fn undo_on_page_restores_former_copy() {
     let prepare = async |service: &Service| {
         // A copy that is not neutralized looks like production.
         service.project.write_target_keys("");

@@ -103,7 +103,7 @@ async fn run_page_shows_milliseconds_as_seconds() {
 }
 
 #[tokio::test]
-async fn log_is_searched_and_limited_to_level() {
+async fn log_is_searched_and_filtered() {
     let prepare = async |service: &Service| {
         fs::create_dir_all(service.state().join("logs")).unwrap();
         let began = format!(

@@ -126,7 +126,7 @@ fn prepare_copies_given_secrets_again() {
 }
 
 #[test]
-fn prepare_asks_for_password_of_existing_role() {
+fn prepare_asks_for_existing_password() {
     if !is_root() {
         return;
     }
@@ -204,7 +204,7 @@ fn image_refuses_filestore_of_root() {
 }
 
 #[test]
-fn image_keeps_user_that_is_not_root() {
+fn image_keeps_unprivileged_user() {
     if !is_root() {
         return;
     }
