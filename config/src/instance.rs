@@ -1,5 +1,6 @@
 //! What the configuration says of an instance besides where it is.
 
+use engine::hooks::Hooks;
 use engine::instance::Instance;
 
 use crate::{Drill, Routine};
@@ -15,6 +16,8 @@ pub struct InstanceConfig {
     pub routine: Routine,
     /// Where its backups are drilled, and how.
     pub drill: Drill,
+    /// What runs before and after a backup of it.
+    pub hooks: Hooks,
 }
 
 impl InstanceConfig {

@@ -3,6 +3,7 @@
 //! it.
 
 mod daemon;
+mod hooks;
 mod instance;
 mod notify;
 mod place;
@@ -11,6 +12,7 @@ mod retention;
 mod target;
 
 use self::daemon::SERVICE;
+use self::hooks::CALLS;
 use self::instance::{BACKUP, CHECK_ROUTINE, ROUTINE, SCRATCH};
 use self::notify::{MAIL, PING, RECEIVER, TELEGRAM, WEBHOOK};
 use self::place::{DATABASE, FILESTORE, ODOO};
@@ -108,9 +110,17 @@ pub const DRILL: SectionKeys =
 pub const TARGET: SectionKeys = SectionKeys {
     header: "target.NAME",
     groups: &[ODOO, DATABASE, FILESTORE, SOURCE, NEUTRAL, ANONYMITY, TRUST],
-    sections: &[],
+    sections: &[HOOKED],
     named: false,
 };
+
+/// `[instance.NAME.hooks]`
+pub const INSTANCE_HOOKS: SectionKeys =
+    SectionKeys { header: "instance.NAME.hooks", groups: &[CALLS], sections: &[], named: false };
+
+/// `[target.NAME.hooks]`
+pub const TARGET_HOOKS: SectionKeys =
+    SectionKeys { header: "target.NAME.hooks", groups: &[CALLS], sections: &[], named: false };
 
 /// `[daemon]`
 pub const DAEMON: SectionKeys = SectionKeys { header: "daemon", groups: &[SERVICE], sections: &[], named: false };
@@ -142,8 +152,11 @@ const SECTIONS: &[Key] = &[
 const KEPT: Key =
     section("retention", "Which of its backups are kept", &["keep", "policy", "prune", "rotation", "forget"]);
 
+const HOOKED: Key = section("hooks", "Programs that run before and after", &["hook", "scripts", "commands"]);
+
 const INSIDE: &[Key] = &[
     KEPT,
+    HOOKED,
     section("check", "When the daemon checks its backups", &["verify", "verification"]),
     section("drill", "When and where its backups are restored for verification", &["drills", "rehearsal", "scratch"]),
 ];

@@ -27,6 +27,7 @@ mod drill;
 mod error;
 mod explain;
 mod exposure;
+mod hooks;
 mod instance;
 pub mod keys;
 mod load;
@@ -50,6 +51,7 @@ mod verbs;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use engine::hooks::Hooks;
 use engine::restore::Target;
 use engine::store::StoreConfig;
 
@@ -84,6 +86,8 @@ pub struct Config {
     pub instances: BTreeMap<String, InstanceConfig>,
     /// `[target.NAME]`, by name.
     pub targets: BTreeMap<String, Target>,
+    /// `[target.NAME.hooks]`, by the name of the target.
+    pub target_hooks: BTreeMap<String, Hooks>,
     /// `[daemon]`, or what holds without it.
     pub daemon: DaemonConfig,
     /// `[[notify]]`, in the file's order.

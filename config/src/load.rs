@@ -19,8 +19,8 @@ use super::show::{Ledger, ShownSection};
 use super::surroundings::{Surroundings, exists};
 use super::trust::distrust;
 use super::{
-    Config, ConfigError, InstanceConfig, NotifyConfig, Routine, UnknownName, copies, daemon, keys, nesting, notify,
-    place,
+    Config, ConfigError, InstanceConfig, NotifyConfig, Routine, UnknownName, copies, daemon, hooks, keys, nesting,
+    notify, place,
 };
 
 /// The environment variable that names the configuration file.
@@ -273,6 +273,10 @@ fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
     // All are read before the first `?`: each notes what is wrong with it.
     let instances: Vec<_> =
         instances.iter().map(|(name, section)| place::read_instance(name, section, &target_names)).collect();
+    let target_hooks: Vec<_> = targets
+        .iter()
+        .map(|(name, section)| hooks::read(section, &keys::TARGET_HOOKS).map(|hooks| (name.clone(), hooks)))
+        .collect();
     let targets: Vec<_> =
         targets.iter().map(|(name, section)| place::read_target(name, section, &instance_names)).collect();
 
@@ -294,6 +298,7 @@ fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
         copies,
         instances: instances.collect::<Result<_, _>>().ok()?,
         targets: targets.collect::<Result<_, _>>().ok()?,
+        target_hooks: target_hooks.into_iter().collect::<Result<_, _>>().ok()?,
         daemon: daemon.ok()?,
         notify: notify.ok()?,
         warnings: Vec::new(),

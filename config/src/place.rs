@@ -22,7 +22,7 @@ use super::section::{Reported, Section};
 use super::show::{Origin, Supplied};
 use super::surroundings::system_zone;
 use super::value::{Raw, Refusal, Value};
-use super::{Drill, InstanceConfig, anonymity, drill, neutral, retention, routine};
+use super::{Drill, InstanceConfig, anonymity, drill, hooks, keys, neutral, retention, routine};
 
 /// Names next to the instances in a repository.
 pub(super) const RESERVED: [&str; 4] = ["locks", "proofs", "repository.json", "RESTORE.txt"];
@@ -40,6 +40,7 @@ pub(super) fn read_instance(name: &str, section: &Section<'_>, targets: &[String
     let prune = section.optional::<bool>("prune");
     let routine = routine::read(section);
     let drill = drill::read(section, targets);
+    let hooks = hooks::read(section, &keys::INSTANCE_HOOKS);
     let place = read_place(section);
     valid_name?;
     let Place { database, filestore, odoo } = place?;
@@ -53,7 +54,7 @@ pub(super) fn read_instance(name: &str, section: &Section<'_>, targets: &[String
     let interval = routine.backup.as_ref().map(Schedule::longest_interval);
     let name = name.into();
     let instance = Instance { name, database, filestore, hold_filestore_gc, compression_level, retention, interval };
-    Ok(InstanceConfig { instance, prune, routine, drill })
+    Ok(InstanceConfig { instance, prune, routine, drill, hooks: hooks? })
 }
 
 /// Reads `[target.NAME]`; `instances` are the names of all instances.

@@ -1,5 +1,6 @@
 mod anonymity;
 mod errors;
+mod hooks;
 mod load;
 mod locate;
 mod notify;

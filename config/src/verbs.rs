@@ -1,6 +1,7 @@
 //! What the verbs take of a configuration.
 
 use engine::doctor::Subjects;
+use engine::hooks::Hooks;
 use engine::restore::Protected;
 use engine::store::StoreConfig;
 
@@ -36,8 +37,16 @@ impl Config {
             drills: drilled
                 .filter_map(|config| Some((config.name().to_owned(), drill_place(self, config.name(), None).ok()?)))
                 .collect(),
+            hooks: self.hooks().map(|(section, hooks)| (section, hooks.clone())).collect(),
             patience: self.instances.keys().map(|name| (name.clone(), self.stall_timeout(Some(name)))).collect(),
         }
+    }
+
+    /// Returns the hooks, each with the section that they are around.
+    fn hooks(&self) -> impl Iterator<Item = (String, &Hooks)> {
+        let instances = self.instances.values().map(|config| (format!("instance {}", config.name()), &config.hooks));
+        let targets = self.target_hooks.iter().map(|(name, hooks)| (format!("target {name}"), hooks));
+        instances.chain(targets)
     }
 
     /// Returns the repositories in the order in which they are tried; the first has no name of its

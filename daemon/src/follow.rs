@@ -31,6 +31,17 @@ pub struct Followed {
     pub prunes: Vec<PruneIn>,
 }
 
+impl Followed {
+    /// Returns whether nothing of it needs a warning.
+    pub fn is_clean(&self) -> bool {
+        let is_copied = |copied: &Result<Copied, Error>| {
+            copied.as_ref().is_ok_and(|copied| copied.damaged.is_empty() && copied.set_aside.is_empty())
+        };
+        self.copies.iter().all(|(_, copied)| is_copied(copied))
+            && self.prunes.iter().all(|prune| prune.warnings().is_empty())
+    }
+}
+
 /// A prune in one of the repositories.
 #[derive(Debug)]
 pub struct PruneIn {

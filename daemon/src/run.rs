@@ -16,7 +16,7 @@ use crate::live::{End, Live};
 use crate::log;
 use crate::shared::Shared;
 use crate::view::{Event, Phase};
-use crate::work::{Order, Work};
+use crate::work::{Order, Work, between_hooks};
 
 /// Between two attempts.
 const AFTER_FAILURE: Backoff = Backoff::new(Duration::from_secs(30), 4, Duration::from_hours(1));
@@ -106,25 +106,32 @@ async fn or_stopped<T>(shared: &Shared, live: &Live, wait: impl Future<Output = 
     }
 }
 
-/// Makes one attempt, and stops it if it makes no progress.
+/// Makes one attempt between the hooks of the order.
 async fn attempt(shared: &Shared, live: &Live) -> Result<RunOutcome, Failure> {
     let config = shared.config();
-    let name = &live.record.instance;
-    let instance = config.instance(name)?;
-    let timeout = instance.routine.stall_timeout;
+    let instance = config.instance(&live.record.instance)?;
     let run = Run { progress: Progress::new(live.progress.clone()), cancel: live.cancel.child_token() };
     let work = Work { config: &config, instance, order: &live.order, slot: live.slot(), run: &run };
     // Warnings and phases of an earlier attempt do not belong to this one.
     live.progress.begin_attempt();
-    let mut work = shared.worker.work(work);
     tokio::select! {
-        done = &mut work => return done,
-        () = live.progress.stalled(timeout) => {}
+        done = between_hooks(&work, unless_stalled(shared, live, &work)) => done,
         never = report(shared, live) => match never {},
+    }
+}
+
+/// Does the work, and stops it if it makes no progress.
+async fn unless_stalled(shared: &Shared, live: &Live, work: &Work<'_>) -> Result<RunOutcome, Failure> {
+    let timeout = work.instance.routine.stall_timeout;
+    let run = Run { cancel: work.run.cancel.child_token(), ..work.run.clone() };
+    let mut done = shared.worker.work(Work { run: &run, ..*work });
+    tokio::select! {
+        done = &mut done => return done,
+        () = live.progress.stalled(timeout) => {}
     }
     tracing::error!("no progress for {} seconds: stopping the run", timeout.as_secs());
     run.cancel.cancel();
-    match tokio::time::timeout(CLEANUP, work).await {
+    match tokio::time::timeout(CLEANUP, done).await {
         // It succeeded after all.
         Ok(Ok(outcome)) => Ok(outcome),
         _ => Err(Failure::Stalled(timeout)),

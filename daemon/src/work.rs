@@ -1,6 +1,7 @@
 //! What a run does: the engine's verbs, each behind an [`Order`].
 
 mod backup;
+mod hooked;
 mod restore;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use engine::run::Run;
 use jiff::Timestamp;
 
 use self::backup::back_up;
+pub(crate) use self::hooked::between_hooks;
 pub use self::restore::Jobs;
 use self::restore::{drill_latest, restore_to, undo_in};
 use crate::agenda::Job;

@@ -5,6 +5,7 @@ mod drill;
 mod files;
 mod findings;
 pub mod fix;
+mod hooks;
 mod places;
 pub mod service;
 mod subjects;
@@ -81,10 +82,12 @@ pub async fn doctor(subjects: &Subjects) -> Vec<Finding> {
         if try_instance(instance, &mut findings).await {
             try_identity(subjects, instance, &mut findings).await;
         }
+        hooks::try_hooks(subjects, &mut findings);
     }
     for target in &subjects.targets {
         findings.begin(format!("target {}", target.name), subjects.patience(target.instance.as_deref()));
         try_target(subjects, target, &mut findings).await;
+        hooks::try_hooks(subjects, &mut findings);
     }
     for (instance, place) in &subjects.drills {
         findings.begin(format!("drill of {instance}"), subjects.patience(Some(instance)));

@@ -1,6 +1,7 @@
 //! What a verb fails with, and how any error is explained to the operator.
 
 mod explain;
+mod hook;
 mod import;
 mod refusals;
 mod restore;
@@ -10,6 +11,7 @@ use std::error::Error as StdError;
 use std::io;
 
 pub use self::explain::{Explanation, explain, explain_with};
+pub use self::hook::HookError;
 pub use self::import::ImportError;
 pub use self::refusals::{Obstacle, OtherDatabase};
 pub use self::restore::RestoreError;
@@ -121,6 +123,9 @@ pub enum Error {
     /// Another database than that of the latest backup of the same name.
     #[error("{0}")]
     OtherDatabase(Box<OtherDatabase>),
+    /// A hook of the operator failed.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// There was no progress any more.
     #[error("no progress for {seconds} seconds, so the run was stopped")]
     Stalled {
@@ -276,6 +281,7 @@ impl Error {
                 "check that the database and the repository answer (`odoo-backup doctor`); if the work is slow by nature, raise `stall_timeout`"
                     .into(),
             ),
+            Self::Hook(error) => Some(error.hint()),
             Self::NotOdoo { .. } => Some("use `--format dump`, which exports any database".into()),
             Self::Refused { obstacles } => {
                 let hints: BTreeSet<_> = obstacles.iter().map(|one| one.hint.as_str()).collect();

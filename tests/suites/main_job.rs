@@ -8,6 +8,7 @@ mod connections;
 pub(crate) mod damage;
 mod drill;
 mod guard;
+mod hooks;
 mod manual;
 mod neutral;
 mod proofs;

@@ -3,13 +3,15 @@
 use std::time::Instant;
 
 use config::{MAIN, explain};
-use daemon::follow::{PruneIn, Stored, follow};
+use daemon::follow::{Followed, PruneIn, Stored, follow};
 use engine::backup::{BackupOptions, backup};
 use engine::copy::Copied;
 use engine::error::Error;
+use engine::hooks::{About, Done, Outcome};
 use engine::manifest::Manifest;
-use engine::run::Run;
+use engine::run::{Run, Stalled};
 use serde::Serialize;
+use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 
 use super::chosen::{Chosen, instances, load, open};
@@ -44,28 +46,37 @@ pub(super) async fn now(
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let instances = instances(&config, names)?;
-    let repository = open(&config).await?;
+    // Opened for the first instance, because its hook may mount it.
+    let opened = OnceCell::new();
     let (mut backups, mut errors, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     let mut exit = Exit::Success;
     for instance in instances {
         let options =
             BackupOptions { reread, accept_missing, accept_new_identity, ..BackupOptions::of(&instance.instance) };
-        let started = Instant::now();
-        let timeout = instance.routine.stall_timeout;
-        let made = run.unless_stalled(timeout, async |run| backup(&repository, &instance.instance, options, run).await);
+        // On the heap: it is large.
+        let work = Box::pin(async {
+            let repository = opened.get_or_try_init(|| open(&config)).await.map_err(NotMade::NoRepository)?;
+            let started = Instant::now();
+            let work = async |run: &Run| backup(repository, &instance.instance, options, run).await;
+            let manifest = run.unless_stalled(instance.routine.stall_timeout, work).await?;
+            let seconds = started.elapsed().as_secs_f64();
+            let stored = Stored { repository, name: config.chosen(), manifest: &manifest };
+            let followed = follow(&config, stored, instance, prune, run).await;
+            Ok(Complete { manifest, seconds, followed })
+        });
+        let section = format!("instance.{}", instance.name());
+        let about = About { section: &section, instance: Some(instance.name()), target: None };
+        let made = instance.hooks.around(about, run, work, |made| match made {
+            Ok(made) => Done::with(instance.name(), Some(made.manifest.id.clone()), made.is_clean()),
+            Err(_) => Done::without_backup(Outcome::Failed),
+        });
         match made.await {
-            Ok(manifest) => {
-                let seconds = started.elapsed().as_secs_f64();
+            Ok((Complete { manifest, seconds, followed }, hook_warnings)) => {
                 for warning in &manifest.warnings {
                     output.warning(&format!("{}: {warning}", instance.instance.name));
                 }
-                if !manifest.warnings.is_empty() {
-                    exit = exit.and(Exit::Warnings);
-                }
                 texts.push(text(&manifest, seconds));
                 let mut document = Made::of(&manifest, seconds);
-                let stored = Stored { repository: &repository, name: config.chosen(), manifest: &manifest };
-                let followed = follow(&config, stored, instance, prune, run).await;
                 if config.chosen() == MAIN {
                     let copies = Copies::of(&manifest, followed.copies, output);
                     exit = exit.and(copies.exit);
@@ -78,22 +89,60 @@ pub(super) async fn now(
                     document.pruned = Some(pruned.documents);
                     texts.push(pruned.text);
                 }
-                backups.push(document);
-                if exit == Exit::Interrupted {
-                    break;
+                for warning in &hook_warnings {
+                    output.warning(&format!("{}: {warning}", instance.instance.name));
                 }
+                if !manifest.warnings.is_empty() || !hook_warnings.is_empty() {
+                    exit = exit.and(Exit::Warnings);
+                }
+                document.hook_warnings = hook_warnings;
+                backups.push(document);
             }
-            Err(error) => {
+            Err(NotMade::NoRepository(failure)) => return Err(failure),
+            Err(NotMade::Failed(error)) => {
                 let (failed, document) = failed_one(&instance.instance.name, &error, output);
                 exit = exit.and(failed);
                 errors.push(document);
-                if exit == Exit::Interrupted {
-                    break;
-                }
             }
+        }
+        if exit == Exit::Interrupted {
+            break;
         }
     }
     Ok(output.result(&NowDocument { backups, errors }, || texts.concat(), exit))
+}
+
+/// A backup that was made, and what followed it.
+struct Complete {
+    manifest: Manifest,
+    seconds: f64,
+    followed: Followed,
+}
+
+impl Complete {
+    fn is_clean(&self) -> bool {
+        self.manifest.warnings.is_empty() && self.followed.is_clean()
+    }
+}
+
+/// Why there is no backup of an instance.
+enum NotMade {
+    /// The repository cannot be opened, for any instance.
+    NoRepository(Failure),
+    /// Another reason.
+    Failed(Error),
+}
+
+impl From<Error> for NotMade {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Stalled> for NotMade {
+    fn from(stalled: Stalled) -> Self {
+        Self::Failed(stalled.into())
+    }
 }
 
 /// What `now` prints.
@@ -115,6 +164,8 @@ struct Made {
     seconds: f64,
     /// Bytes of the source per second, whether they had to be stored or not.
     bytes_per_second: f64,
+    /// Hooks that failed after the backup, in sentences.
+    hook_warnings: Vec<String>,
     /// What became of its copies. Absent where another repository was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -128,7 +179,14 @@ struct Made {
 impl Made {
     fn of(manifest: &Manifest, seconds: f64) -> Self {
         let bytes_per_second = rate(manifest, seconds);
-        Self { backup: BackupDocument::of(manifest), seconds, bytes_per_second, copies: None, pruned: None }
+        Self {
+            backup: BackupDocument::of(manifest),
+            seconds,
+            bytes_per_second,
+            hook_warnings: Vec::new(),
+            copies: None,
+            pruned: None,
+        }
     }
 }
 

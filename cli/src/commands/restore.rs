@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use daemon::sources::{Done, WantedBackup};
 use daemon::work::Jobs;
+use engine::error::Error;
+use engine::hooks::{self, About, Outcome};
 use engine::manifest::Manifest;
 use engine::odoo::{Anonymized, Means, Neutralized};
 use engine::postgres::Endpoint;
-use engine::repository::{BackupId, Repository};
+use engine::repository::{BackupId, Repository, Selector};
 use engine::restore::{Former, RestoreOptions, Restored, Target, TargetIdentity, Undone};
 use engine::run::Run;
 use engine::verify::Depth;
@@ -117,6 +119,8 @@ pub(super) async fn restore(
         wait: wanted.wait,
         skip_failed_post_data: wanted.skip_failed_post_data,
     };
+    // Those of an instance are for its backups.
+    let hooks = config.target_hooks.get(&target.name).cloned().unwrap_or_default();
     if wanted.dry_run {
         let examine = async |_: Repository, manifest: Manifest| {
             let examine =
@@ -124,7 +128,7 @@ pub(super) async fn restore(
             run.unless_stalled(config.stall_timeout(Some(&manifest.instance)), examine).await
         };
         let done = config.sources()?.with_first_intact(backup, run, &tell, examine).await?;
-        return Ok(dry_run::show(&done, &target, output));
+        return Ok(dry_run::show(&done, &target, &hooks, output));
     }
     let report = ReportFile::create(wanted.report)?;
     let restore = async |repository: Repository, manifest: Manifest| {
@@ -133,8 +137,22 @@ pub(super) async fn restore(
         let restored = run.unless_stalled(config.stall_timeout(Some(&manifest.instance)), restore).await?;
         Ok((restored, repository.store().location()))
     };
-    let done = config.sources()?.with_first_intact(backup, run, &tell, restore).await?;
-    let Done { manifest, repository, passed_over, result: (restored, location) } = done;
+    let sources = config.sources()?;
+    let section = format!("target.{}", target.name);
+    let named_instance = Selector::parse(backup.selector).instance.or(instance);
+    let about = About { section: &section, instance: named_instance, target: Some(&target.name) };
+    // On the heap: it is large.
+    let work = Box::pin(sources.with_first_intact(backup, run, &tell, restore));
+    let ended = |result: Result<&Done<(Restored, String)>, &Error>| match result {
+        Ok(Done { manifest, passed_over, result: (restored, _), .. }) => {
+            let is_clean = passed_over.is_empty() && restored.warnings.is_empty();
+            hooks::Done::with(&manifest.instance, Some(manifest.id.clone()), is_clean)
+        }
+        Err(_) => hooks::Done::without_backup(Outcome::Failed),
+    };
+    let (done, hook_warnings) = hooks.around(about, run, work, ended).await?;
+    let Done { manifest, repository, passed_over, result: (mut restored, location) } = done;
+    restored.warnings.extend(hook_warnings);
     let mut document = RestoreDocument {
         backup: manifest.id.clone(),
         instance: manifest.instance.clone(),

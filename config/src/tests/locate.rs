@@ -64,6 +64,8 @@ fn found_file_names_no_strangers_files() {
         ("open/odoo.conf", format!("{head}odoo_conf = 'open/odoo.conf'\n")),
         ("open/odoo-bin", format!("{head}{target}odoo_bin = 'open/odoo-bin'\n")),
         ("open/x.sql", format!("{head}{target}sql = ['open/x.sql']\n")),
+        ("open/hook", format!("{head}[instance.production.hooks]\nbefore = ['open/hook']\n")),
+        ("open/hook", format!("{head}{target}[target.t.hooks]\nfinally = ['open/hook']\n")),
         ("open/token", format!("{head}[daemon]\ntoken_file = 'open/token'\n")),
     ] {
         let fixture = Fixture::new().file(name, "x = 1").mode("open", 0o777).file("odoo-backup.toml", text);

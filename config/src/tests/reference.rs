@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::Fixture;
 use crate::keys::{
-    ANONYMIZE, CHECK, COPIES, DAEMON, DRILL, INSTANCE, NOTIFY, REPOSITORY, RETENTION, SectionKeys, TARGET,
+    ANONYMIZE, CHECK, COPIES, DAEMON, DRILL, INSTANCE, INSTANCE_HOOKS, NOTIFY, REPOSITORY, RETENTION, SectionKeys,
+    TARGET,
 };
 
 const PAGE: &str = include_str!("../../../docs/configuration.md");
@@ -24,8 +25,8 @@ fn table(section: &SectionKeys, other: Option<&SectionKeys>) -> String {
 
 #[test]
 fn configuration_page_has_every_key() {
-    let alone =
-        [REPOSITORY, INSTANCE, RETENTION, CHECK, DRILL, ANONYMIZE, NOTIFY, DAEMON].map(|section| (section, None));
+    let alone = [REPOSITORY, INSTANCE, RETENTION, CHECK, DRILL, INSTANCE_HOOKS, ANONYMIZE, NOTIFY, DAEMON]
+        .map(|section| (section, None));
     let own = [(COPIES, Some(&REPOSITORY)), (TARGET, Some(&INSTANCE))];
     let (mut page, mut differences) = (PAGE.to_owned(), String::new());
     for (section, other) in alone.into_iter().chain(own) {

@@ -180,3 +180,14 @@ fn each_section_is_shown_once() {
     let headers: Vec<_> = bare.iter().map(|section| section.section.as_str()).collect();
     assert_eq!(headers, ["repository", "daemon"]);
 }
+
+#[test]
+fn arguments_of_hooks_are_counted() {
+    let text = "repository.url = 'file:///r'\n[target.a]\ndatabase = 'd'\nfilestore = '/f'\n\
+                [target.a.hooks]\nbefore = ['/bin/hook', '${TOKEN}']\nafter = ['/bin/hook']\n";
+    let sections = Fixture::new().variable("TOKEN", "hunter2").show(text);
+    let shown = |key: &str| value(&sections, "target.a.hooks", key).value.clone();
+    assert_eq!(shown("before").as_deref(), Some("/bin/hook with 1 argument"));
+    assert_eq!(shown("after").as_deref(), Some("/bin/hook"));
+    assert_eq!(shown("timeout").as_deref(), Some("10 minutes"));
+}

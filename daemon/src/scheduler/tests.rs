@@ -1,6 +1,8 @@
 //! A daemon with a worker of the test's and a time that passes as soon as there is nothing else to
 //! do.
 
+mod hooks;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -4,10 +4,15 @@ use std::sync::Mutex;
 
 use harness::project::{INSTANCE, Project, TARGET};
 
-use engine::repository::{BackupId, BackupRef};
+use engine::hooks::{HookCommand, Hooks};
+use engine::repository::{BackupId, BackupRef, LockError, RepositoryError};
 
 use super::*;
 use crate::sources::WantedBackup;
+
+/// A success with nothing to report.
+const DONE: RunOutcome =
+    RunOutcome::Done { backup: None, warnings: Vec::new(), figures: BTreeMap::new(), removed: Vec::new(), proof: None };
 
 /// A project with a repository, and an engine that backs it up.
 struct Fixture {
@@ -43,6 +48,17 @@ impl Fixture {
             RunOutcome::Done { backup, warnings, figures, .. } => (backup.unwrap(), warnings, figures),
             other => panic!("{other:?}"),
         }
+    }
+
+    async fn between_hooks(
+        &self,
+        order: &Order,
+        slot: Option<Timestamp>,
+        attempt: impl AsyncFnOnce() -> Result<RunOutcome, Failure>,
+    ) -> Result<RunOutcome, Failure> {
+        let instance = &self.config.instances[INSTANCE];
+        let work = Work { config: &self.config, instance, order, slot, run: &Run::default() };
+        between_hooks(&work, attempt()).await
     }
 
     async fn left(&self) -> Vec<BackupId> {
@@ -235,4 +251,54 @@ async fn damaged_latest_is_found_in_copy() {
     std::fs::rename(fixture.project.repository(), copied.folder.path().join("unplugged")).unwrap();
     assert_eq!(resolve(&fixture.config).await, second);
     assert!(Sources::of(&alone).resolve(wanted).await.is_err());
+}
+
+#[tokio::test]
+async fn hooks_run_around_backup() {
+    let program = |name: &str| Some(HookCommand { program: name.into(), arguments: Vec::new() });
+    let mut fixture = Fixture::with("").await;
+    let mut hooks = Hooks { before: program("/bin/true"), after: program("/bin/false"), ..Hooks::default() };
+    let order = Order::Backup { reread: false };
+    fixture.config.instances.get_mut(INSTANCE).unwrap().hooks = hooks.clone();
+    let outcome = fixture.between_hooks(&order, None, async || Ok(DONE)).await.unwrap();
+    let RunOutcome::Done { warnings, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(warnings.len() == 1 && warnings[0].contains("the hook `after` of [instance.production]"), "{warnings:?}");
+
+    hooks.before = program("/bin/false");
+    fixture.config.instances.get_mut(INSTANCE).unwrap().hooks = hooks;
+    let error = fixture.between_hooks(&order, None, async || panic!("it must not begin")).await.unwrap_err();
+    assert!(error.is_worth_a_retry() && error.to_string().contains("the hook `before`"), "{error}");
+    // Drills have no hooks.
+    fixture.between_hooks(&Order::Drill, None, async || Ok(DONE)).await.unwrap();
+}
+
+#[tokio::test]
+async fn restore_runs_hooks_of_target() {
+    let mut fixture = Fixture::with("").await;
+    let before = Some(HookCommand { program: "/bin/false".into(), arguments: Vec::new() });
+    fixture.config.target_hooks.insert(TARGET.into(), Hooks { before, ..Hooks::default() });
+    let backup: BackupId = "20261121T105858Z-86e7".parse().unwrap();
+    let order = Order::Restore { target: TARGET.into(), backup };
+    let error = fixture.between_hooks(&order, None, async || Ok(DONE)).await.unwrap_err();
+    assert!(error.to_string().contains(&format!("the hook `before` of [target.{TARGET}]")), "{error}");
+    let backup = Order::Backup { reread: false };
+    fixture.between_hooks(&backup, None, async || Ok(DONE)).await.unwrap();
+}
+
+#[tokio::test]
+async fn waiting_for_lock_is_elsewhere() {
+    let mut fixture = Fixture::with("").await;
+    let file = fixture.project.path("outcome");
+    let script = format!("echo $ODOO_BACKUP_OUTCOME >> {}", file.display());
+    let finally = Some(HookCommand { program: "/bin/sh".into(), arguments: vec!["-c".into(), script] });
+    fixture.config.instances.get_mut(INSTANCE).unwrap().hooks = Hooks { finally, ..Hooks::default() };
+    let order = Order::Backup { reread: false };
+    let held = async || {
+        let held = LockError::Held { holder: "another process is backing up".into(), age: 1 };
+        Err(engine::error::Error::from(RepositoryError::from(held)).into())
+    };
+    // Only a run of a schedule waits.
+    fixture.between_hooks(&order, Some(Timestamp::now()), held).await.unwrap_err();
+    fixture.between_hooks(&order, None, held).await.unwrap_err();
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "elsewhere\nfailed\n");
 }

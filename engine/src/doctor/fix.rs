@@ -139,6 +139,7 @@ mod tests {
             instances: Vec::new(),
             targets: vec![target],
             drills: Vec::new(),
+            hooks: BTreeMap::new(),
             patience: BTreeMap::new(),
         }
     }

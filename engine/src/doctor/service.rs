@@ -12,6 +12,7 @@ pub use self::unit::ServiceUnit;
 use super::{Finding, Subjects, TrialFindings, TrialOutcome};
 use crate::filestore;
 use crate::folder;
+use crate::hooks::Hooks;
 use crate::store::StoreConfig;
 
 /// Returns what an installed service will be unable to do because of its sandbox.
@@ -61,10 +62,11 @@ fn allow(unit: &ServiceUnit, key: &str, path: &Path) -> String {
     format!("run `sudo systemctl edit {}` and add `[Service]` and `{key}={}`", unit.name, path.display())
 }
 
-/// Returns the folders that the service reads.
+/// Returns the folders and files that the service reads.
 fn read(unit: &ServiceUnit, subjects: &Subjects) -> Vec<PathBuf> {
     let filestores = subjects.instances.iter().map(|instance| instance.filestore.clone());
-    filestores.filter(|path| filestore::is_known(path)).chain([unit.config.clone()]).collect()
+    let hooks = subjects.hooks.values().flat_map(Hooks::listed).map(|(_, command)| command.program.clone());
+    filestores.filter(|path| filestore::is_known(path)).chain([unit.config.clone()]).chain(hooks).collect()
 }
 
 /// Returns the folders that the service writes to: repositories, and for the daemon those of

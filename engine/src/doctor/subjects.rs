@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::findings::PATIENCE;
+use crate::hooks::Hooks;
 use crate::instance::Instance;
 use crate::repository::{Repository, RepositoryError};
 use crate::restore::{Protected, Target};
@@ -27,6 +28,8 @@ pub struct Subjects {
     pub targets: Vec<Target>,
     /// Places for drills, each with the name of the instance.
     pub drills: Vec<(String, Target)>,
+    /// Hooks, by what they are around, as in findings: `instance production`.
+    pub hooks: BTreeMap<String, Hooks>,
     /// How long one check of an instance, or of a target of its backups, may take, by the
     /// instance's name. No check takes longer than two minutes.
     pub patience: BTreeMap<String, Duration>,

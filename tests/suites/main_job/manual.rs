@@ -80,7 +80,7 @@ pub(super) fn slug(heading: &str) -> String {
 
 /// Types that carry hints, and where the hints are shown. Add a new type here and show its hint
 /// there.
-const HINTS: [(&str, &str, &str); 25] = [
+const HINTS: [(&str, &str, &str); 26] = [
     ("retention", "Hold", "engine/src/prune.rs"),
     ("retention", "PlanError", "engine/src/error.rs"),
     ("retention", "PolicyError", "config/src/retention.rs"),
@@ -94,6 +94,7 @@ const HINTS: [(&str, &str, &str); 25] = [
     ("engine", "AnonymizeError", "engine/src/error/explain.rs"),
     ("engine", "RestoreError", "engine/src/error/explain.rs"),
     ("engine", "ImportError", "engine/src/error/explain.rs"),
+    ("engine", "HookError", "engine/src/error.rs"),
     ("engine", "LockError", "engine/src/repository/mod.rs"),
     ("engine", "OtherDatabase", "engine/src/error.rs"),
     ("engine", "OdooConfError", "cli/src/commands/init.rs"),

@@ -1,6 +1,9 @@
 //! `restore --dry-run`: whether a restore would work.
 
+use std::path::PathBuf;
+
 use daemon::sources::Done;
+use engine::hooks::Hooks;
 use engine::repository::BackupId;
 use engine::restore::{Obstacle, Preflight, Target};
 use serde::Serialize;
@@ -25,10 +28,22 @@ pub(in crate::commands) struct DryRunDocument {
     target: String,
     #[serde(flatten)]
     found: Preflight,
+    /// The hooks that would run, in this order; `after` or `failed`, as the restore ends.
+    hooks: Vec<WouldRun>,
+}
+
+/// A hook that a restore would run.
+#[derive(Debug, Serialize, ToSchema)]
+struct WouldRun {
+    /// Its key.
+    hook: &'static str,
+    /// Its program.
+    #[schema(value_type = String)]
+    program: PathBuf,
 }
 
 /// Prints the result. Ends in [`Exit::Failed`] if the restore would be refused.
-pub(super) fn show(done: &Done<Preflight>, target: &Target, output: Output) -> Exit {
+pub(super) fn show(done: &Done<Preflight>, target: &Target, hooks: &Hooks, output: Output) -> Exit {
     let Done { manifest, repository, passed_over, result } = done;
     let document = DryRunDocument {
         backup: manifest.id.clone(),
@@ -37,6 +52,7 @@ pub(super) fn show(done: &Done<Preflight>, target: &Target, output: Output) -> E
         passed_over: passed_over.clone(),
         target: target.name.clone(),
         found: result.clone(),
+        hooks: hooks.listed().map(|(hook, command)| WouldRun { hook, program: command.program.clone() }).collect(),
     };
     let Preflight { obstacles, warnings } = result;
     let text = || {
@@ -45,9 +61,11 @@ pub(super) fn show(done: &Done<Preflight>, target: &Target, output: Output) -> E
                 |one: &Obstacle| format!("{word}  {}: {}\n         hint: {}\n", one.check, one.message, one.hint);
             found.iter().map(line).collect()
         };
+        let hook = |one: &WouldRun| format!("hook     {}: {} would run\n", one.hook, one.program.display());
+        let hooks: String = document.hooks.iter().map(hook).collect();
         let would = if obstacles.is_empty() { "would start" } else { "would be refused" };
         format!(
-            "{}{}a restore of {}/{} to {} {would}; nothing was changed\n",
+            "{}{}{hooks}a restore of {}/{} to {} {would}; nothing was changed\n",
             lines("REFUSED", obstacles),
             lines("warning", warnings),
             manifest.instance,

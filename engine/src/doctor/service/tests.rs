@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
 use std::fs;
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::hooks::HookCommand;
 
 /// A machine with the daemon's unit, and further files below its root.
 fn machine(unit: &str, more: &[(&str, &str)]) -> TempDir {
@@ -70,9 +72,8 @@ fn looser_sandboxes_hide_less() {
     );
 }
 
-#[test]
-fn read_only_repository_is_a_failure() {
-    let subjects = Subjects {
+fn subjects() -> Subjects {
+    Subjects {
         configuration: "/etc/odoo-backup/config.toml".into(),
         warnings: Vec::new(),
         exposed: Vec::new(),
@@ -80,8 +81,14 @@ fn read_only_repository_is_a_failure() {
         instances: Vec::new(),
         targets: Vec::new(),
         drills: Vec::new(),
-        patience: std::collections::BTreeMap::new(),
-    };
+        hooks: BTreeMap::new(),
+        patience: BTreeMap::new(),
+    }
+}
+
+#[test]
+fn read_only_repository_is_a_failure() {
+    let subjects = subjects();
     let start = "[Service]\nUser=odoo\nExecStart=odoo-backup --config /etc/odoo-backup/config.toml daemon\nProtectSystem=strict\n";
     let failed = try_service(&read_unit(start), &subjects);
     let found: Vec<_> = failed.iter().map(|finding| (&*finding.trial, finding.outcome)).collect();
@@ -97,4 +104,17 @@ fn read_only_repository_is_a_failure() {
     assert!(ok.iter().all(|finding| finding.outcome == TrialOutcome::Ok), "{ok:?}");
     assert!(read_unit(start).is_for(Path::new("/etc/odoo-backup/config.toml")));
     assert!(!read_unit(start).is_for(Path::new("/etc/odoo-backup/other.toml")));
+}
+
+#[test]
+fn hidden_hook_is_a_failure() {
+    let before = Some(HookCommand { program: "/home/admin/hook".into(), arguments: Vec::new() });
+    let hooks = BTreeMap::from([("instance production".into(), Hooks { before, ..Hooks::default() })]);
+    let subjects = Subjects { hooks, ..subjects() };
+    let start = "[Service]\nUser=odoo\nExecStart=odoo-backup daemon\nReadWritePaths=/srv\n";
+    let found = |more: &str| try_service(&read_unit(&format!("{start}{more}")), &subjects);
+    let hidden = found("ProtectHome=true\n");
+    assert!(hidden.iter().any(|finding| finding.detail == "its sandbox hides /home/admin/hook"), "{hidden:?}");
+    let shown = found("ProtectHome=read-only\n");
+    assert!(shown.iter().all(|finding| finding.outcome == TrialOutcome::Ok), "{shown:?}");
 }

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
 use tokio::process::Command;
 
 use super::error::NeutralizeError;
@@ -14,6 +13,7 @@ use super::{FIRST_SERIES, Sql};
 use crate::odoo::Neutralize;
 use crate::odoo::facts::OdooFacts;
 use crate::postgres::Endpoint;
+use crate::process_group::ProcessGroup;
 
 /// What Odoo prints before its SQL and after it. Without both, the output is incomplete or
 /// something else.
@@ -62,12 +62,13 @@ pub(super) async fn check(program: &Path, source: &OdooFacts) -> Result<(), Neut
 /// [`io::ErrorKind::TimedOut`] if it takes longer than `limit`. Its whole group is then killed, as
 /// after a drop.
 async fn run(mut command: Command, limit: Duration) -> io::Result<Output> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    ProcessGroup::prepare(&mut command);
     let child = command.spawn()?;
-    let id = child.id();
+    let led = ProcessGroup::of(&child);
     let mut work = std::pin::pin!(child.wait_with_output());
-    // Dropped before the child, whose number stays its own until it was waited for.
-    let group = Group(id.and_then(|id| Pid::from_raw(id.try_into().ok()?)));
+    // Dropped before the child, because it is declared later.
+    let group = led;
     let output = tokio::time::timeout(limit, &mut work).await.map_err(|_| too_long(limit))??;
     group.leave();
     Ok(output)
@@ -75,25 +76,6 @@ async fn run(mut command: Command, limit: Duration) -> io::Result<Output> {
 
 fn too_long(limit: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("it did not end within {} s", limit.as_secs()))
-}
-
-/// A group of processes, killed on drop.
-struct Group(Option<Pid>);
-
-impl Group {
-    /// Leaves the remaining processes running.
-    fn leave(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // It may have ended by itself.
-            let _ = rustix::process::kill_process_group(group, Signal::KILL);
-        }
-    }
 }
 
 /// Returns the end of what it wrote.
