@@ -4,6 +4,7 @@ mod command;
 mod examples;
 mod moment;
 mod offered;
+mod prom_file;
 
 use std::path::PathBuf;
 

@@ -26,6 +26,7 @@
 pub mod agenda;
 pub mod clock;
 pub mod condition;
+pub mod facts;
 mod failure;
 pub mod follow;
 mod handle;
@@ -33,6 +34,7 @@ mod http;
 pub mod journal;
 mod live;
 pub mod log;
+pub mod metrics;
 pub mod notify;
 mod permits;
 mod progress;

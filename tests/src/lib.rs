@@ -10,6 +10,7 @@ pub mod browser;
 pub mod certificates;
 pub mod cli;
 pub mod compare;
+pub mod exposition;
 pub mod http;
 pub mod odoo;
 pub mod odoo17;

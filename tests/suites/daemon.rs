@@ -6,6 +6,7 @@ mod life;
 mod notify;
 mod page;
 mod several;
+mod textfile;
 mod watched;
 
 use std::fs;

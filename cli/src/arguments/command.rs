@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::examples;
 use super::moment::moment;
+use super::prom_file::prom_file;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -340,6 +341,10 @@ pub(crate) enum Command {
         /// Print one line, and exit, as Nagios and Icinga expect of a plugin
         #[arg(long)]
         nagios: bool,
+        /// Also write metrics to FILE for the textfile collector of node_exporter; its name ends in
+        /// .prom
+        #[arg(long, value_name = "FILE", value_parser = prom_file)]
+        textfile: Option<PathBuf>,
     },
     /// List the runs of the daemon, newest first
     Runs {

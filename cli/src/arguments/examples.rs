@@ -173,7 +173,8 @@ Exit codes: 0 no problems, 3 warnings, 1 critical problems. With --nagios: 0 OK,
 Examples:
   odoo-backup status
   odoo-backup status --nagios          one line, for a plugin
-  odoo-backup status --json | jq .problems";
+  odoo-backup status --json | jq .problems
+  odoo-backup status --textfile /var/lib/node-exporter/odoo-backup.prom";
 
 pub(super) const LOGS: &str = "\
 Examples:

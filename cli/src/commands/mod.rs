@@ -141,7 +141,7 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         Command::Unlock { instances, list, force } => unlock::unlock(config, &instances, list, force, output).await,
         Command::Daemon { .. } => daemon::daemon(config, logs, output).await,
         Command::Schedule { instances, count } => schedule::schedule(config, &instances, count, output),
-        Command::Status { nagios } => status::status(config, nagios, output).await,
+        Command::Status { nagios, textfile } => status::status(config, nagios, textfile.as_deref(), output).await,
         Command::Runs { instances, limit } => runs::runs(config, &instances, limit, output),
         Command::Logs { run } => runs::logs(config, &run, output),
         Command::Notify { command: NotifyCommand::Test { notifiers, dry_run } } => {

@@ -2,13 +2,15 @@
 //! the daemon's state folder, so that it works without a daemon.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use config::{Config, explain};
 use daemon::InstanceView;
 use daemon::agenda::entries;
 use daemon::condition::{Backups, Condition, ConditionReason, ReasonKind, Severity, of_repository};
+use daemon::facts::{InstanceFacts, Known};
 use daemon::journal::{History, RunRecord, is_in_use, obstacle};
+use daemon::metrics::{Textfile, textfile};
 use daemon::notify::standings;
 use daemon::view::{JobView, Standing};
 use engine::error::Explanation;
@@ -24,6 +26,7 @@ use super::chosen::{Chosen, load};
 use super::failure::Failure;
 use super::runs::state_dir;
 use crate::exit::Exit;
+use crate::new_file::publish;
 use crate::output::Output;
 use crate::table::{plural, problems_found, time};
 
@@ -44,17 +47,39 @@ struct Found {
     /// `None` if it could not be determined.
     daemon_runs: Option<bool>,
     instances: Vec<InstanceView>,
+    /// What the repository shows of the instances of the configuration.
+    known: Known,
     conditions: BTreeMap<String, Condition>,
     newest: BTreeMap<String, Manifest>,
     running: Vec<RunRecord>,
     notifiers: Vec<Standing>,
     problems: Vec<Problem>,
+    /// Whether the repository and the daemon's state could be read, and all of them.
+    is_complete: bool,
 }
 
-/// Reports the status.
-pub(super) async fn status(chosen: Chosen<'_>, nagios: bool, output: Output) -> Result<Exit, Failure> {
-    let config = load(chosen, output)?.into_config();
-    let found = find_out(&config).await?;
+/// Reports the status. Writes the metrics to `file`, whatever could be read: former values would
+/// look like news.
+pub(super) async fn status(
+    chosen: Chosen<'_>,
+    nagios: bool,
+    file: Option<&Path>,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let found = look_around(chosen, output).await;
+    let written = file.map_or(Ok(()), |file| publish(file, &metrics(found.as_ref().ok().map(|(_, found)| found))));
+    let (config, found) = match (found, written) {
+        (Ok(found), written) => {
+            written?;
+            found
+        }
+        (Err(failure), written) => {
+            if let Err(error) = written {
+                output.warning(&explain(&error).to_string());
+            }
+            return Err(failure);
+        }
+    };
     let worst = found.problems.iter().map(|problem| problem.reason.severity()).max().unwrap_or(Severity::Ok);
     let document = StatusDocument::of(&config, &found, worst);
     // Plugins of Nagios end in 1 for a warning and in 2 for a critical problem.
@@ -181,6 +206,24 @@ impl ProblemDocument {
     }
 }
 
+async fn look_around(chosen: Chosen<'_>, output: Output) -> Result<(Config, Found), Failure> {
+    let config = load(chosen, output)?.into_config();
+    let found = find_out(&config).await?;
+    Ok((config, found))
+}
+
+/// Returns the metrics for node_exporter.
+fn metrics(found: Option<&Found>) -> String {
+    let seen = found.map(|found| Textfile {
+        instances: &found.instances,
+        notifiers: &found.notifiers,
+        known: &found.known,
+        daemon_runs: found.daemon_runs == Some(true),
+        is_complete: found.is_complete,
+    });
+    textfile(seen.as_ref(), Timestamp::now())
+}
+
 async fn find_out(config: &Config) -> Result<Found, Failure> {
     let (now, agenda) = (Timestamp::now(), entries(config));
     let mut problems = Vec::new();
@@ -211,7 +254,9 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
     if let Some(obstacle) = obstacle(folder) {
         problem(ReasonKind::StateUnwritable, obstacle);
     }
-    let notifiers = standings(config, folder).unwrap_or_else(|error| {
+    let notifiers = standings(config, folder);
+    let state_is_read = daemon_runs.is_some() && notifiers.is_ok();
+    let notifiers = notifiers.unwrap_or_else(|error| {
         problem(ReasonKind::StateUnreadable, format!("unable to read the state of the notifiers: {}", explain(&error)));
         Vec::new()
     });
@@ -224,39 +269,49 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
     let running_id =
         |instance: &str, job| running.iter().find(|run| run.instance == instance && run.job == job).map(|run| run.id);
     let instances = daemon::view::instances(config, &agenda, &history, running_id, now);
-    let (of_all, newest, mut shown, unread) = match look(config).await {
-        Ok((listing, shown)) => (of_repository(&listing), newest(&listing), shown, None),
+    let (of_all, newest, known, others) = match look(config, now).await {
+        Ok(Seen { listing, known, others }) => (of_repository(&listing), newest(&listing), known, others),
         Err(error) => {
             let unread = ConditionReason::new(ReasonKind::RepositoryUnread, error.to_string());
-            (vec![unread], BTreeMap::new(), BTreeMap::new(), Some(error))
+            (vec![unread], BTreeMap::new(), Known::unread(error), BTreeMap::new())
         }
     };
+    let has_gaps = of_all.iter().any(|reason| reason.kind == ReasonKind::FolderUnreadable)
+        || known.instances().any(|(_, facts)| !facts.shown.unreadable_folders.is_empty());
+    let is_complete = state_is_read && known.error.is_none() && !has_gaps;
     problems.extend(of_all.into_iter().map(|reason| Problem { instance: None, reason }));
-    let mut conditions = BTreeMap::new();
-    for instance in &instances {
-        let backups = shown.remove(&instance.name);
-        conditions.insert(instance.name.clone(), Condition::of(instance, backups.as_ref(), unread.as_ref(), now));
-    }
+    let conditions: BTreeMap<String, Condition> =
+        instances.iter().map(|instance| (instance.name.clone(), known.condition(instance, now))).collect();
     // Backups of instances that left the configuration must be intact, too.
-    let others = shown.into_iter().map(|(name, backups)| (name, backups.reasons()));
+    let others = others.into_iter().map(|(name, backups)| (name, backups.reasons()));
     let all = conditions.iter().map(|(name, condition)| (name.clone(), condition.reasons.clone())).chain(others);
     for (name, reasons) in all {
         let own = reasons.into_iter().filter(|reason| !reason.kind.is_of_repository());
         problems.extend(own.map(|reason| Problem { instance: Some(name.clone()), reason }));
     }
-    Ok(Found { daemon_runs, instances, conditions, newest, running, notifiers, problems })
+    Ok(Found { daemon_runs, instances, known, conditions, newest, running, notifiers, problems, is_complete })
 }
 
-/// Lists the repository. Returns the list, and the backups of each instance, configured or not.
-async fn look(config: &Config) -> Result<(Listing, BTreeMap<String, Backups>), Explanation> {
+/// What the repository shows.
+struct Seen {
+    listing: Listing,
+    /// Of the instances of the configuration.
+    known: Known,
+    /// Of other instances.
+    others: BTreeMap<String, Backups>,
+}
+
+async fn look(config: &Config, now: Timestamp) -> Result<Seen, Explanation> {
     let (repository, listing) = list(config).await.map_err(|error| explain(&error))?;
-    let mut shown = Backups::by_instance(&listing);
+    let mut others = Backups::by_instance(&listing);
+    let mut instances = BTreeMap::new();
     for (name, instance) in &config.instances {
-        let own = shown.remove(name).unwrap_or_else(|| Backups::of(name, &listing));
+        let shown = others.remove(name).unwrap_or_else(|| Backups::of(name, &listing));
         let plan = forecast(&repository, &instance.instance, &listing).await.map_err(|error| explain(&error));
-        shown.insert(name.clone(), own.with_plan(plan.as_ref()));
+        instances.insert(name.clone(), InstanceFacts::of(name, &listing, shown, plan, now));
     }
-    Ok((listing, shown))
+    let known = Known::of(repository.store().location(), now, instances);
+    Ok(Seen { listing, known, others })
 }
 
 async fn list(config: &Config) -> Result<(Repository, Listing), RepositoryError> {

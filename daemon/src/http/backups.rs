@@ -17,9 +17,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::extract::{Path, Query, limited};
-use super::facts::{BackupFacts, DamagedBackup, InstanceFacts, reasons};
 use super::instances::instance;
 use super::problem::HttpProblem;
+use crate::facts::{BackupFacts, DamagedBackup, InstanceFacts, reasons};
 
 /// Backups in one answer: by default, and at most.
 const BACKUPS: (usize, usize) = (400, 1000);

@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Api;
 use super::extract::Path;
-use super::facts::Known;
 use super::problem::HttpProblem;
 use super::runs::RunView;
+use crate::facts::Known;
 use crate::journal::RunId;
 use crate::view::Event;
 

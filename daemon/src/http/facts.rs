@@ -1,27 +1,23 @@
-//! What is known of the repository: read after each run and every few minutes, and shown from
+//! Keeps what is known of the repository: read after each run and every few minutes, and shown from
 //! memory however often it is asked for.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Config, InstanceConfig, explain};
 use engine::error::{Error, Explanation};
-use engine::manifest::Brief;
-use engine::prune::{Decision, Plan, Verdict, forecast, frees};
-use engine::repository::{BackupId, Evidence, Flaw, Listing, ProofName, ProofOutcome, Repository};
-use engine::verify::Depth;
+use engine::prune::forecast;
+use engine::repository::Repository;
 use jiff::Timestamp;
-use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
-use utoipa::ToSchema;
 
 use super::Api;
-use crate::condition::{Backups, Condition};
+use crate::condition::Backups;
+use crate::facts::{InstanceFacts, Known};
 use crate::journal::RunRecord;
-use crate::view::{Event, InstanceView};
+use crate::view::Event;
 
 /// How often all of it is read, because other processes change the repository.
 pub(super) const REFRESH: Duration = Duration::from_mins(5);
@@ -34,179 +30,6 @@ pub(super) struct Facts {
     known: watch::Sender<Arc<Known>>,
     /// One reads at a time.
     reading: Mutex<()>,
-}
-
-/// What is known of the repository.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Known {
-    /// Where it is; `None` until it was opened.
-    pub(super) location: Option<String>,
-    /// When it was last read without a failure.
-    pub(super) refreshed_at: Option<Timestamp>,
-    /// Why the last attempt to read it failed.
-    pub(super) error: Option<Explanation>,
-    /// What is known of each instance that was read.
-    instances: BTreeMap<String, Arc<InstanceFacts>>,
-}
-
-impl Known {
-    pub(super) fn instance(&self, name: &str) -> Option<&Arc<InstanceFacts>> {
-        self.instances.get(name)
-    }
-
-    /// Returns the condition of an instance, by its runs and by what is known here.
-    pub(super) fn condition(&self, view: &InstanceView, now: Timestamp) -> Condition {
-        let shown = self.instance(&view.name).map(|facts| &facts.shown);
-        Condition::of(view, shown, self.error.as_ref(), now)
-    }
-
-    pub(super) fn instances(&self) -> impl Iterator<Item = (&str, &InstanceFacts)> {
-        self.instances.iter().map(|(name, facts)| (name.as_str(), &**facts))
-    }
-}
-
-/// What is known about an instance's backups.
-#[derive(Debug)]
-pub(super) struct InstanceFacts {
-    /// When that was read.
-    pub(super) refreshed_at: Timestamp,
-    /// Newest first.
-    pub(super) backups: Vec<BackupFacts>,
-    /// Those whose manifest cannot be read.
-    pub(super) damaged: Vec<DamagedBackup>,
-    /// What all of it takes in the repository.
-    pub(super) bytes: u64,
-    /// What retention says of them.
-    pub(super) plan: Result<Plan, Explanation>,
-    /// The bytes that are free once a backup that goes, and all older ones that go, are gone.
-    pub(super) frees: BTreeMap<BackupId, u64>,
-    /// What the instance's condition depends on.
-    pub(super) shown: Backups,
-}
-
-/// A backup, as lists show it.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Backup)]
-pub(super) struct BackupFacts {
-    #[serde(flatten)]
-    pub(super) brief: Brief,
-    /// Files that the source has lost.
-    pub(super) missing_files: usize,
-    /// Whether it is kept until it is unpinned.
-    pub(super) pinned: bool,
-    /// What a restored copy has shown of it.
-    #[schema(required = true)]
-    pub(super) proof: Option<ProofFacts>,
-    /// Its problems, in sentences; empty for a good backup.
-    pub(super) flaws: Vec<String>,
-    /// Whether it is dated in the future.
-    #[serde(skip)]
-    pub(super) is_future: bool,
-    /// Whether what it needs is known to be damaged.
-    #[serde(skip)]
-    pub(super) is_damaged: bool,
-    /// Whether it stays; null if the policy cannot be applied.
-    #[schema(required = true)]
-    pub(super) keep: Option<bool>,
-    /// Why it stays.
-    pub(super) kept_by: Vec<String>,
-}
-
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Proof)]
-pub(super) struct ProofFacts {
-    pub(super) at: Timestamp,
-    pub(super) depth: Depth,
-    pub(super) outcome: ProofOutcome,
-    #[serde(skip)]
-    pub(super) name: ProofName,
-}
-
-/// A backup whose manifest cannot be read.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct DamagedBackup {
-    pub(super) id: BackupId,
-    pub(super) error: Explanation,
-}
-
-impl InstanceFacts {
-    pub(super) fn backup(&self, id: &str) -> Option<&BackupFacts> {
-        self.backups.iter().find(|backup| backup.brief.id.as_str() == id)
-    }
-
-    /// Returns the newest verified backup.
-    pub(super) fn newest_proven(&self) -> Option<(&BackupFacts, &ProofFacts)> {
-        let good = self.backups.iter().filter(|backup| backup.flaws.is_empty());
-        let mut proven = good.filter_map(|backup| Some((backup, backup.proof.as_ref()?)));
-        proven.find(|(_, proof)| proof.outcome == ProofOutcome::Passed)
-    }
-
-    async fn read(repository: &Repository, instance: &InstanceConfig, now: Timestamp) -> Result<Self, Error> {
-        let listing = repository.list(Some(&instance.instance.name)).await?;
-        let plan = match forecast(repository, &instance.instance, &listing).await {
-            Ok(plan) => Ok(plan),
-            Err(Error::Plan(error)) => Err(explain(&Error::Plan(error))),
-            Err(error) => return Err(error),
-        };
-        let damaged = listing.damaged.iter();
-        let damaged =
-            damaged.map(|damaged| DamagedBackup { id: damaged.backup.id.clone(), error: explain(&damaged.error) });
-        let frees = match &plan {
-            Ok(plan) if plan.removals().next().is_some() => {
-                let doomed: Vec<BackupId> = plan.removals().filter_map(|going| going.id.parse().ok()).collect();
-                frees(&listing.backups.iter().collect::<Vec<_>>(), &doomed)
-            }
-            _ => BTreeMap::new(),
-        };
-        let shown = Backups::of(&instance.instance.name, &listing).with_plan(plan.as_ref());
-        Ok(Self {
-            refreshed_at: now,
-            shown,
-            damaged: damaged.collect(),
-            bytes: listing.bytes,
-            backups: backups(listing, plan.as_ref().ok()),
-            plan,
-            frees,
-        })
-    }
-}
-
-fn backups(listing: Listing, plan: Option<&Plan>) -> Vec<BackupFacts> {
-    let decisions = plan.into_iter().flat_map(|plan| &plan.decisions);
-    let decisions: BTreeMap<&str, &Decision> = decisions.map(|decision| (decision.id.as_str(), decision)).collect();
-    let newest_first = listing.backups.iter().rev();
-    let backups = newest_first.map(|manifest| {
-        let name = manifest.backup();
-        let decision = decisions.get(manifest.id.as_str());
-        let flaws = listing.flaws(manifest);
-        BackupFacts {
-            is_future: flaws.contains(&Flaw::Future),
-            is_damaged: flaws.iter().any(|flaw| matches!(flaw, Flaw::Damaged(_))),
-            flaws: flaws.iter().map(ToString::to_string).collect(),
-            brief: manifest.into(),
-            missing_files: manifest.filestore.findings.missing.len(),
-            pinned: listing.pinned.contains(&name),
-            proof: listing.evidence.get(&name).map(ProofFacts::of),
-            keep: decision.map(|decision| decision.verdict != Verdict::Remove),
-            kept_by: decision.map(|decision| reasons(decision)).unwrap_or_default(),
-        }
-    });
-    backups.collect()
-}
-
-/// Returns why retention keeps a backup, in words; none if it does not.
-pub(super) fn reasons(decision: &Decision) -> Vec<String> {
-    match &decision.verdict {
-        Verdict::Keep { reasons } => reasons.iter().map(ToString::to_string).collect(),
-        Verdict::Remove => Vec::new(),
-    }
-}
-
-impl ProofFacts {
-    fn of(evidence: &Evidence) -> Self {
-        let name = evidence.name();
-        Self { at: name.at, depth: name.depth, outcome: name.outcome, name: name.clone() }
-    }
 }
 
 impl Facts {
@@ -246,13 +69,25 @@ impl Api {
         for instance in
             config.instances.values().filter(|instance| only.is_none_or(|only| only == instance.instance.name))
         {
-            let facts = InstanceFacts::read(&repository, instance, self.handle.now()).await;
+            let facts = read(&repository, instance, self.handle.now()).await;
             let facts = facts.map_err(|error| explain(&error))?;
             known.instances.insert(instance.instance.name.clone(), Arc::new(facts));
         }
         known.refreshed_at = Some(self.handle.now());
         Ok(())
     }
+}
+
+/// Reads one instance.
+async fn read(repository: &Repository, instance: &InstanceConfig, now: Timestamp) -> Result<InstanceFacts, Error> {
+    let name = &instance.instance.name;
+    let listing = repository.list(Some(name)).await?;
+    let plan = match forecast(repository, &instance.instance, &listing).await {
+        Ok(plan) => Ok(plan),
+        Err(Error::Plan(error)) => Err(explain(&Error::Plan(error))),
+        Err(error) => return Err(error),
+    };
+    Ok(InstanceFacts::of(name, &listing, Backups::of(name, &listing), plan, now))
 }
 
 /// Keeps it known, until `ended`.

@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::extract::Path;
-use super::facts::{BackupFacts, Known, ProofFacts};
 use super::problem::HttpProblem;
 use super::runs::RunView;
 use crate::condition::{Condition, InstanceState};
+use crate::facts::{BackupFacts, Known, ProofFacts};
 use crate::view::{InstanceView, JobView, Standing};
 
 /// The daemon, its runs, and what is known of the repository.

@@ -8,11 +8,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::facts::{BackupFacts, Known};
 use super::instances::NewestProof;
 use super::problem::HttpProblem;
 use crate::agenda::Job;
 use crate::condition::{InstanceState, Severity};
+use crate::facts::{BackupFacts, Known};
 use crate::handle::RunResult;
 use crate::journal::{RunId, RunOutcome, RunRecord};
 use crate::view::{InstanceView, JobView, Phase};

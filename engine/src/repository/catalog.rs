@@ -36,8 +36,8 @@ pub struct Listing {
     pub alarms: Vec<Alarm>,
     /// The clocks at the time of the listing.
     pub clocks: Clocks,
-    /// The bytes that all listed objects take together.
-    pub bytes: u64,
+    /// The bytes that the listed objects take, by their first folder: an instance's name.
+    pub bytes: BTreeMap<String, u64>,
     /// Folders that may not be read. The listing lacks what they contain.
     pub unreadable: Vec<StoreError>,
 }
@@ -118,7 +118,9 @@ impl Listing {
         self.alarms.extend(other.alarms);
         self.unreadable.extend(other.unreadable);
         self.clocks = other.clocks;
-        self.bytes += other.bytes;
+        for (folder, bytes) in other.bytes {
+            *self.bytes.entry(folder).or_default() += bytes;
+        }
     }
 }
 

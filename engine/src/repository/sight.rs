@@ -40,7 +40,8 @@ pub(super) struct Sight {
     pub(super) gaps: Gaps,
     /// Instances with an object that is stored only for an existing backup.
     pub(super) marked: BTreeSet<String>,
-    pub(super) bytes: u64,
+    /// The bytes of the listed objects, by their first folder.
+    pub(super) bytes: BTreeMap<String, u64>,
 }
 
 /// Problems of folders that a listing shows without a manifest.
@@ -222,7 +223,7 @@ impl Sight {
     }
 
     fn see(&mut self, object: &Object) {
-        self.bytes += object.size;
+        self.weigh(object);
         let seen = Seen { size: object.size, modified: object.modified };
         match (BackupRef::of_object(&object.key), object.key.name()) {
             (Some(backup), MANIFEST) => self.backups.push((backup, seen)),
@@ -238,6 +239,14 @@ impl Sight {
         }
         if layout::is_mark(&object.key, DAMAGE) {
             self.with_damage.extend(object.key.segments().next().map(str::to_owned));
+        }
+    }
+
+    fn weigh(&mut self, object: &Object) {
+        let Some(folder) = object.key.segments().next() else { return };
+        match self.bytes.get_mut(folder) {
+            Some(bytes) => *bytes += object.size,
+            None => drop(self.bytes.insert(folder.to_owned(), object.size)),
         }
     }
 }

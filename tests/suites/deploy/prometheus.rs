@@ -23,7 +23,8 @@ fn promtool(command: &mut Command) {
 #[test]
 fn alerts_fire_when_they_should() {
     let folder = deployed("prometheus");
-    promtool(Command::new("promtool").args(["test", "rules", "odoo-backup.test.yml"]).current_dir(folder));
+    let tests = ["odoo-backup.test.yml", "odoo-backup-textfile.test.yml"];
+    promtool(Command::new("promtool").args(["test", "rules"]).args(tests).current_dir(folder));
 }
 
 /// Returns the expressions of the dashboard, with its variables replaced.
@@ -59,16 +60,25 @@ fn metrics(text: &str) -> BTreeSet<&str> {
 fn alerts_and_dashboard_use_known_metrics() {
     let manual = read("../docs/metrics.md");
     let known = metrics(&manual);
-    for name in ["prometheus/odoo-backup.rules.yml", "prometheus/odoo-backup.test.yml", "grafana/odoo-backup.json"] {
+    for name in [
+        "prometheus/odoo-backup.rules.yml",
+        "prometheus/odoo-backup.test.yml",
+        "prometheus/odoo-backup-textfile.rules.yml",
+        "prometheus/odoo-backup-textfile.test.yml",
+        "grafana/odoo-backup.json",
+    ] {
         let text = read(name);
         let unknown: Vec<_> = metrics(&text).difference(&known).copied().collect();
         assert_eq!(unknown, [""; 0], "{name}");
     }
-    // Every alert has a test.
-    let rules = read("prometheus/odoo-backup.rules.yml");
-    let tests = read("prometheus/odoo-backup.test.yml");
-    for alert in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
-        assert!(tests.contains(alert), "{alert}");
+    // Every alert has a test, and a row in the manual.
+    let monitoring = read("../docs/monitoring.md");
+    for name in ["odoo-backup", "odoo-backup-textfile"] {
+        let rules = read(&format!("prometheus/{name}.rules.yml"));
+        let tests = read(&format!("prometheus/{name}.test.yml"));
+        for alert in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+            assert!(tests.contains(alert) && monitoring.contains(&format!("| `{alert}` |")), "{alert}");
+        }
     }
 }
 

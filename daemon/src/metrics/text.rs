@@ -3,10 +3,10 @@
 use std::fmt::{self, Write};
 
 /// The version of the format that is written.
-pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum MetricKind {
+pub(crate) enum MetricKind {
     Gauge,
     Counter,
 }
@@ -22,11 +22,11 @@ impl fmt::Display for MetricKind {
 
 /// A metric: its name, which ends in its unit, and what it is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Metric {
-    pub(super) name: &'static str,
-    pub(super) kind: MetricKind,
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) kind: MetricKind,
     /// A sentence without anything that would have to be escaped.
-    pub(super) help: &'static str,
+    pub(crate) help: &'static str,
 }
 
 /// Names and values of labels.
@@ -34,11 +34,11 @@ type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 /// A text that is being written.
 #[derive(Default)]
-pub(super) struct Text(String);
+pub(crate) struct Text(String);
 
 impl Text {
     /// Adds a metric with its samples; nothing where there are none.
-    pub(super) fn add<'a>(&mut self, metric: &Metric, samples: impl IntoIterator<Item = (Labels<'a>, f64)>) {
+    pub(crate) fn add<'a>(&mut self, metric: &Metric, samples: impl IntoIterator<Item = (Labels<'a>, f64)>) {
         let mut samples = samples.into_iter().peekable();
         if samples.peek().is_none() {
             return;
@@ -59,7 +59,7 @@ impl Text {
         }
     }
 
-    pub(super) fn into_string(self) -> String {
+    pub(crate) fn into_string(self) -> String {
         self.0
     }
 
