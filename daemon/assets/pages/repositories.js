@@ -24,11 +24,18 @@ function state({ reachable, content }) {
 const ROLES = { after_backup: "receives a copy after each backup", manually: "receives copies by odoo-backup copy" };
 const RESULTS = { failed: ["failed", "bad"], lost: ["interrupted", "bad"], cancelled: ["cancelled", ""], elsewhere: ["done by another daemon", "good"] };
 
-function Check({ check }) {
+/** The latest check by this daemon; else when any check last read the data. */
+function Check({ check, read }) {
+  if (!check && read) return html`data read <${When} at=${read} />`;
   if (!check) return html`<span class="quiet">none by this daemon</span>`;
   const isWarned = check.outcome.warnings?.length > 0;
   const [words, tone] = RESULTS[check.outcome.result] ?? (isWarned ? ["warnings", "warn"] : ["ok", "good"]);
   return html`<${State} tone=${tone}>${words}<//> <a href=${to.run(check.run)}><${When} at=${check.at} /></a>`;
+}
+
+function checked({ last_check: check, data_read_at: read }) {
+  const at = check?.at ?? read;
+  return at && Date.parse(at);
 }
 
 const stored = ({ bytes: size, backups, quarantined }) => `${bytes(size)} in ${plural(backups, "backup")}${quarantined > 0 ? `; ${plural(quarantined, "backup")} quarantined` : ""}`;
@@ -40,7 +47,7 @@ function Repository({ repository }) {
     ["Location", html`<span class="id">${location ?? "–"}</span>`],
     ["Stored", content && stored(content)],
     ["Newest backup", content && html`<${When} at=${content.newest_backup_at} />`],
-    ["Last check", html`<${Check} check=${check} />`],
+    ["Last check", html`<${Check} check=${check} read=${content?.data_read_at} />`],
     ["Last read", content && html`<${Moment} at=${content.looked_at} />`],
     ["Role", copied === null ? "backups are made to it" : ROLES[copied] ?? copied],
   ];
@@ -76,7 +83,7 @@ function Instances({ label, rows, linked = false }) {
     { key: "bytes", title: "Stored", number: true, cell: (each) => bytes(each.bytes), sort: (each) => each.bytes, down: true },
     { key: "newest", title: "Newest backup", cell: (each) => html`<${When} at=${each.newest_backup_at} />`, sort: (each) => each.newest_backup_at && Date.parse(each.newest_backup_at), down: true },
     { key: "damaged", title: "Damage", cell: damage, sort: (each) => each.damaged, down: true },
-    { key: "check", title: "Last check", cell: (each) => html`<${Check} check=${each.last_check} />`, sort: (each) => each.last_check && Date.parse(each.last_check.at), down: true },
+    { key: "check", title: "Last check", cell: (each) => html`<${Check} check=${each.last_check} read=${each.data_read_at} />`, sort: checked, down: true },
   ];
   const narrow = (each) => [title(each), bytes(each.bytes), html`${plural(each.backups, "backup")}, newest <${When} at=${each.newest_backup_at} />; damage: ${damage(each)}`];
   return html`<${Table} label=${label} columns=${columns} rows=${rows} rowKey=${(each) => each.name} narrow=${narrow} by="name" most=${50} />`;

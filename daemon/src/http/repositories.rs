@@ -151,7 +151,7 @@ struct RepositoryDocument {
     #[schema(required = true)]
     content: Option<RepositoryContent>,
     /// The latest check of any of its instances that this daemon ran; null where there is none. The
-    /// daemon checks only the main repository.
+    /// daemon checks only the main repository: `data_read_at` also knows checks of others.
     #[schema(required = true)]
     last_check: Option<LastCheck>,
 }
@@ -180,6 +180,10 @@ struct RepositoryContent {
     /// The moment that its newest backup shows; null where it has none.
     #[schema(required = true)]
     newest_backup_at: Option<Timestamp>,
+    /// When a check last read objects of any instance back, also one of the command line; null
+    /// where none did.
+    #[schema(required = true)]
+    data_read_at: Option<Timestamp>,
     /// The instances that have backups in it.
     instances: Vec<InstanceInRepository>,
     /// The objects that are known to be damaged; the first hundred.
@@ -210,9 +214,14 @@ struct InstanceInRepository {
     /// How many objects are known to be damaged; null where the record of damage cannot be read.
     #[schema(required = true)]
     damaged: Option<usize>,
-    /// The latest check that this daemon ran; null where there is none.
+    /// The latest check that this daemon ran; null where there is none, and in every repository
+    /// but the main one.
     #[schema(required = true)]
     last_check: Option<LastCheck>,
+    /// When a check last read objects of it back (`check --read-data`), also one of the command
+    /// line, by the repository's clock; null where none did.
+    #[schema(required = true)]
+    data_read_at: Option<Timestamp>,
 }
 
 /// A damaged object in a repository.
@@ -257,6 +266,7 @@ impl RepositoryContent {
             newest_backup_at: at(held),
             damaged: held.damaged.as_ref().map(Vec::len),
             last_check: checks.get(name).cloned(),
+            data_read_at: held.data_read_at,
         };
         let damaged = held.instances.iter().flat_map(|(name, held)| {
             let objects = held.damaged.iter().flatten();
@@ -268,6 +278,7 @@ impl RepositoryContent {
             backups: held.instances.values().map(|held| held.backups).sum(),
             quarantined: held.instances.values().map(|held| held.quarantined).sum(),
             newest_backup_at: held.instances.values().filter_map(at).max(),
+            data_read_at: held.instances.values().filter_map(|held| held.data_read_at).max(),
             instances: held.instances.iter().map(instance).collect(),
             damaged: damaged.take(DAMAGED).collect(),
             unreadable: held.unreadable.clone(),

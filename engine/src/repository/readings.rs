@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::{Repository, RepositoryError, member};
 use crate::store::Key;
 
-const READINGS: &str = "check.json";
+/// The name of the record.
+pub(super) const READINGS: &str = "check.json";
 
 /// The last time that an object was read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::damage::DAMAGE;
+use super::readings::READINGS;
 use super::{BackupId, BackupRef, Repository, RepositoryError, layout};
 use crate::manifest::{MANIFEST, SET_ASIDE};
 use crate::store::{Key, Object, StoreError};
@@ -35,6 +36,8 @@ pub struct Surveyed {
     pub newest: Option<BackupId>,
     /// The bytes that its objects take.
     pub bytes: u64,
+    /// When a check last recorded that it read objects back, by the store's clock.
+    pub data_read_at: Option<Timestamp>,
     /// The objects that are known to be damaged. `None`: there is a record of damage, and it cannot
     /// be read.
     pub damaged: Option<Vec<DamagedObject>>,
@@ -73,6 +76,9 @@ impl Survey {
             }
             (SET_ASIDE, Some(_)) => instance.quarantined += 1,
             _ => {}
+        }
+        if layout::is_mark(&object.key, READINGS) {
+            instance.data_read_at = Some(object.modified);
         }
         layout::is_mark(&object.key, DAMAGE).then(|| name.to_owned())
     }
@@ -120,6 +126,12 @@ impl Repository {
 mod tests {
     use super::*;
 
+    #[test]
+    fn unread_instance_has_no_time() {
+        let survey = see(&["sales/20261121T020003Z-3f9c/manifest.json", "sales/20261121T020003Z-3f9c/check.json"]);
+        assert_eq!(survey.instances["sales"].data_read_at, None);
+    }
+
     fn see(keys: &[&str]) -> Survey {
         let mut survey = Survey::default();
         for key in keys {
@@ -146,6 +158,7 @@ mod tests {
         assert_eq!(names, ["sales"]);
         let sales = &survey.instances["sales"];
         assert_eq!((sales.backups, sales.quarantined, sales.bytes), (2, 1, 50));
+        assert_eq!(sales.data_read_at, Some(Timestamp::UNIX_EPOCH));
         assert_eq!(sales.newest.as_ref().unwrap().as_str(), "20261121T020003Z-3f9c");
     }
 }

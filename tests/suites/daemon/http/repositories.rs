@@ -41,7 +41,10 @@ async fn repositories_show_content_and_reachability() {
     assert_eq!((&empty[0]["content"]["backups"], &empty[0]["last_check"]), (&0.into(), &Value::Null), "{empty:#}");
 
     let made = watch(&client, &begin(&client, json!({ "job": "backup" })).await).await.0;
+    // Nothing but the repository knows of this check.
+    service.program.run(["check", "--read-data", "--repository", "near"]).await.success();
     let checked = watch(&client, &begin(&client, json!({ "job": "check" })).await).await.0;
+    until(&document, &client, |all| all[1]["content"]["data_read_at"].is_string()).await;
     let repository = service.project.repository();
     let gone = repository.join("gone").join(made["outcome"]["backup"].as_str().unwrap());
     fs::create_dir_all(&gone).unwrap();
@@ -57,6 +60,9 @@ async fn repositories_show_content_and_reachability() {
     let shown: Vec<_> = instances.iter().map(|instance| (&instance["name"], &instance["configured"])).collect();
     assert_eq!(shown, [(&"gone".into(), &false.into()), (&INSTANCE.into(), &true.into())]);
     assert_eq!(instances[1]["newest_backup"], made["outcome"]["backup"]);
+    let read = |repository: &Value| repository["content"]["data_read_at"].clone();
+    assert_eq!((read(main), &instances[1]["data_read_at"]), (Value::Null, &Value::Null), "{found:#}");
+    assert!(read(near).is_string() && read(near) == near["content"]["instances"][0]["data_read_at"], "{near:#}");
     // What it held when it last answered stays, next to the reason.
     assert!(near["error"]["message"].is_string() && near["content"]["backups"].as_u64() <= Some(1), "{near:#}");
 }

@@ -11,6 +11,7 @@ use crate::daemon::Service;
 async fn repositories_show_instances_no_longer_configured() {
     let prepare = async |service: &Service| {
         service.program.run(["now"]).await.success();
+        service.program.run(["check", "--read-data"]).await.success();
         Real::of(service).write_like("old-shop", 1, Timestamp::now() - (24 * 90).hours());
     };
     let Some(mut page) = Page::open_after(prepare).await else { return };
@@ -25,6 +26,10 @@ async fn repositories_show_instances_no_longer_configured() {
     page.browser.until(&format!("{} === 'old-shop'", names("Instances in main that are not configured"))).await;
     page.browser.until(&format!("{} === '{INSTANCE}'", names("Instances in main"))).await;
     page.browser.until_text("90 days ago").await;
+    page.browser.until("/data read .* ago/.test(document.querySelector('#repository-main')?.textContent)").await;
+    // The manual shows the path of an operator, not that of a test.
+    let shown = page.browser.value("[...document.querySelectorAll('#repository-main .id')].map((each) => each.textContent = each.textContent.replace(/^file:.*repository$/, 'file:///srv/backup/odoo')).join()").await;
+    assert_eq!(shown, "file:///srv/backup/odoo");
     page.picture("repositories").await;
     page.assert_no_faults().await;
     page.browser.look(PHONE).await;
