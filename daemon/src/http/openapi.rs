@@ -47,6 +47,9 @@ pub(super) async fn openapi() -> Json<&'static utoipa::openapi::OpenApi> {
 }
 
 #[cfg(test)]
+mod requests;
+
+#[cfg(test)]
 mod tests {
     use serde_json::Value;
 

@@ -96,6 +96,13 @@ pub(super) fn page<S: Clone + Send + Sync + 'static>() -> Router<S> {
     })
 }
 
+/// Returns the scripts of the page itself, with their names.
+#[cfg(test)]
+pub(super) fn scripts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let own = FILES.iter().filter(|file| file.name.ends_with(".js") && !file.name.starts_with("vendor/"));
+    own.map(|file| (file.name, std::str::from_utf8(file.bytes).unwrap_or_default()))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
