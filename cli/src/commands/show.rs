@@ -160,12 +160,12 @@ fn own_volumes(manifest: &Manifest) -> u64 {
 fn attachments(counts: &AttachmentCounts) -> String {
     let mut text = format!("{}, referencing {}", count(counts.rows), plural(counts.files, "file"));
     for (number, what) in [
-        (counts.in_database, "in the database"),
-        (counts.elsewhere, "in another storage (not in this backup)"),
-        (counts.links, "links"),
+        (counts.in_database, format!("{} in the database", count(counts.in_database))),
+        (counts.elsewhere, format!("{} in another storage (not in this backup)", count(counts.elsewhere))),
+        (counts.links, plural(counts.links, "link")),
     ] {
         if number > 0 {
-            text.push_str(&format!("; {} {what}", count(number)));
+            text.push_str(&format!("; {what}"));
         }
     }
     text

@@ -90,7 +90,7 @@ pub(in crate::restore) async fn before_undo(
 /// Returns how the operator forces the restore.
 fn force(name: &str) -> String {
     format!(
-        "restore to another target; or, to replace production itself, add `--force-production {name}`, which neutralizes nothing"
+        "restore to another target; or, to replace production itself, run `odoo-backup restore` with `--force-production {name}`, which neutralizes nothing"
     )
 }
 
