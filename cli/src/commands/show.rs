@@ -235,3 +235,16 @@ fn text(manifest: &Manifest, pin: Option<&Pin>, seen: &proofs::Seen) -> String {
     text.push_str(&table(&["OBJECT", "STORED", "SHA-256"], &[1], rows));
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_attachment_has_singular() {
+        let counts = AttachmentCounts { rows: 2, files: 1, in_database: 0, elsewhere: 0, links: 1 };
+        assert_eq!(attachments(&counts), "2, referencing 1 file; 1 link");
+        let counts = AttachmentCounts { links: 5, in_database: 2, ..counts };
+        assert_eq!(attachments(&counts), "2, referencing 1 file; 2 in the database; 5 links");
+    }
+}
