@@ -1,5 +1,6 @@
 //! `odoo-backup init`
 
+mod databases;
 mod look;
 mod questions;
 
@@ -21,6 +22,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use self::questions::NoAnswer;
+use super::as_user::is_asked;
 use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -76,6 +78,10 @@ impl From<NoAnswer> for Failure {
 /// Writes the configuration if it does not exist, and creates the repositories that do not exist.
 pub(super) async fn init(request: InitRequest<'_>, run: &Run, output: Output) -> Result<Exit, Failure> {
     let InitRequest { config, odoo_conf, repository, yes } = request;
+    if is_asked() {
+        let databases = databases::as_asked(odoo_conf).await;
+        return Ok(output.result(&databases, String::new, Exit::Success));
+    }
     let named = config.map(Path::to_owned).or_else(|| std::env::var_os("ODOO_BACKUP_CONFIG").map(PathBuf::from));
     let (path, searched) = match named {
         Some(path) => (path, false),

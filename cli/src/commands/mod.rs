@@ -1,5 +1,6 @@
 //! The commands. Each takes its arguments, calls the engine, and prints the result.
 
+mod as_user;
 mod check;
 mod chosen;
 mod completions;

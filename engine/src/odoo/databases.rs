@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::activity::is_neutralized;
 use super::facts::odoo_facts;
 use crate::cause;
@@ -13,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PATIENCE_FOR_ALL: Duration = Duration::from_secs(60);
 
 /// A database of a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerDatabase {
     /// Its name.
     pub name: String,
@@ -22,7 +24,7 @@ pub struct ServerDatabase {
 }
 
 /// Whether a database is Odoo's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DatabaseKind {
     /// It is.
     Odoo {

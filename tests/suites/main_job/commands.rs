@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use harness::compare::file_paths;
 use harness::odoo_backup;
-use harness::project::Project;
+use harness::postgres::{ClusterOptions, SUPERUSER};
+use harness::project::{Project, ProjectOptions};
 
 use crate::main_job::{initialised, program};
 
@@ -36,6 +37,47 @@ async fn init_writes_usable_configuration_once() {
     let again = program.run(["init", "--json"]).await.success().json();
     assert_eq!((&again["config"]["written"], &again["repository"]["made"]), (&false.into(), &false.into()));
     assert_eq!(fs::read(&config).unwrap(), before);
+}
+
+/// A user of every Debian who owns nothing.
+const OTHER_USER: &str = "daemon";
+
+#[tokio::test]
+async fn root_asks_database_as_odoo() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can ask as another user");
+        return;
+    }
+    let access = format!("local all {OTHER_USER} peer\nlocal all all trust\nhost all all 127.0.0.1/32 trust\n");
+    let files = vec![("pg_hba.conf".to_owned(), access)];
+    let cluster = ClusterOptions { files, ..ClusterOptions::default() };
+    let project = Project::with(ProjectOptions { cluster, ..ProjectOptions::default() }).await;
+    let cluster = project.cluster();
+    let role = format!("CREATE ROLE {OTHER_USER} LOGIN IN ROLE {}", cluster.user());
+    cluster.psql_as(SUPERUSER, "postgres", &role);
+
+    let folder = tempfile::tempdir().unwrap();
+    let conf = folder.path().join("odoo.conf");
+    let text = format!(
+        "[options]\ndb_host = {}\ndb_port = {}\ndb_user = {OTHER_USER}\ndata_dir = {}\n",
+        cluster.socket_dir().display(),
+        cluster.port(),
+        project.data_dir().display()
+    );
+    fs::write(&conf, text).unwrap();
+    for path in [folder.path(), cluster.socket_dir()] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let url = format!("file://{}", project.path("new").display());
+    let arguments = ["init", "--odoo-conf", conf.to_str().unwrap(), "--repository", &url, "--yes"];
+    let init = odoo_backup!(&project.path("new.toml")).run(arguments).await.success();
+    let expected = format!("databases: production (Odoo 17.0) (asked PostgreSQL as {OTHER_USER})");
+    assert!(init.stdout.contains(&expected), "{}", init.stdout);
+
+    // A role without a user is asked for as the owner of odoo.conf, which is root here.
+    fs::write(&conf, fs::read_to_string(&conf).unwrap().replace(OTHER_USER, "absent")).unwrap();
+    let init = odoo_backup!(&project.path("other.toml")).run(arguments).await.success();
+    assert!(init.stdout.contains("could not tell") && !init.stdout.contains("asked PostgreSQL"), "{}", init.stdout);
 }
 
 #[tokio::test]

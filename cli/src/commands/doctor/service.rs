@@ -1,27 +1,23 @@
 //! Checks what the installed service will be able to do: all checks are made as its user.
 
-use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use engine::doctor::service::{ServiceUnit, is_own_user, tried, try_service, untried};
 use engine::doctor::{Finding, Subjects, TrialOutcome};
-use engine::folder::home_of;
 use serde::Deserialize;
-use tokio::process::Command;
+
+use crate::commands::as_user::{is_asked, run_as};
 
 /// Longer than all checks of a configuration take.
 const PATIENCE: Duration = Duration::from_mins(10);
-
-/// Set for the checks as another user, which must not begin this again.
-const AS_USER: &str = "ODOO_BACKUP_DOCTOR_AS_USER";
 
 /// Runs all checks, as the user of the installed service if that can be done, and checks the
 /// service itself.
 pub(super) async fn findings(subjects: &Subjects) -> Vec<Finding> {
     let own = || engine::doctor::doctor(subjects);
-    let unit = if std::env::var_os(AS_USER).is_some() { None } else { ServiceUnit::installed(Path::new("/")) };
+    let unit = if is_asked() { None } else { ServiceUnit::installed(Path::new("/")) };
     let Some(unit) = unit.filter(|unit| unit.is_for(&subjects.configuration)) else { return own().await };
     let (mut findings, user) = if is_own_user(&unit) {
         (own().await, tried(&unit))
@@ -69,25 +65,9 @@ struct PrintedError {
 async fn as_user(unit: &ServiceUnit, configuration: &Path) -> Result<Vec<Finding>, Obstacle> {
     let unknown = |why: String| Obstacle::Unknown(why);
     let user = unit.user.as_deref().unwrap_or("root");
-    let Some(home) = home_of(user) else { return Err(unknown(format!("there is no user {user}"))) };
-    let program = std::env::current_exe().map_err(|error| unknown(error.to_string()))?;
     let configuration = std::path::absolute(configuration).unwrap_or_else(|_| configuration.to_owned());
-    let mut variables = BTreeMap::from([
-        ("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
-        ("HOME".to_owned(), home),
-        ("USER".to_owned(), user.to_owned()),
-        ("LOGNAME".to_owned(), user.to_owned()),
-        (AS_USER.to_owned(), "1".to_owned()),
-    ]);
-    variables.extend(unit.environment.clone());
-    let mut command = Command::new("runuser");
-    command.args(["-u", user, "--"]).arg(program).arg("--config").arg(&configuration).args(["doctor", "--json"]);
-    command.env_clear().envs(variables).current_dir("/").stdin(Stdio::null()).kill_on_drop(true);
-    let output = match tokio::time::timeout(PATIENCE, command.output()).await {
-        Ok(Ok(output)) => output,
-        Ok(Err(error)) => return Err(unknown(format!("unable to run runuser: {}", engine::cause::line(&error)))),
-        Err(_) => return Err(unknown(format!("no answer within {} minutes", PATIENCE.as_secs() / 60))),
-    };
+    let arguments = [OsStr::new("--config"), configuration.as_os_str(), OsStr::new("doctor"), OsStr::new("--json")];
+    let output = run_as(user, &unit.environment, &arguments, PATIENCE).await.map_err(unknown)?;
     match serde_json::from_slice(&output.stdout) {
         Ok(Printed::Checked { findings }) => Ok(findings),
         Ok(Printed::Failed { error }) => Err(Obstacle::Found(Box::new(Finding {

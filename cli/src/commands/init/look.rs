@@ -4,10 +4,10 @@ use std::path::Path;
 
 use config::discovery::{Clue, Discovery};
 use config::template::InitOptions;
-use engine::cause;
 use engine::odoo::conf::OdooConfError;
-use engine::odoo::{DatabaseKind, ServerDatabase, list_databases};
-use engine::postgres::Database;
+use engine::odoo::{DatabaseKind, ServerDatabase};
+
+use super::databases::ask;
 
 /// What was found, and what a new configuration would say.
 pub(super) struct Look {
@@ -19,14 +19,9 @@ pub(super) struct Look {
 pub(super) async fn look(odoo_conf: Option<&Path>) -> Result<Look, OdooConfError> {
     let found = Discovery::of_machine(odoo_conf)?;
     let mut clues = found.clues.clone();
-    let server = server(&found);
-    let (databases, others, clue) = match list_databases(&server).await {
-        Ok(databases) => choose(&found, &databases),
-        Err(error) => {
-            let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-            let clue = Clue::unknown("databases", cause::line(&error) + &hint);
-            (found.databases.clone(), Vec::new(), clue)
-        }
+    let (databases, others, clue) = match ask(&found).await {
+        Ok((databases, asked)) => choose(&found, &databases, &asked),
+        Err(why) => (found.databases.clone(), Vec::new(), Clue::unknown("databases", why)),
     };
     clues.push(clue);
     let options = InitOptions::new(found, databases, &others);
@@ -40,23 +35,9 @@ pub(super) async fn look(odoo_conf: Option<&Path>) -> Result<Look, OdooConfError
     Ok(Look { options, clues })
 }
 
-/// Returns the server that odoo.conf names.
-fn server(found: &Discovery) -> Database {
-    let conf = found.odoo_conf.as_ref().map(|(_, conf)| conf.clone()).unwrap_or_default();
-    Database {
-        host: conf.host,
-        port: conf.port,
-        user: conf.user,
-        password: conf.password,
-        sslmode: conf.sslmode.unwrap_or(engine::postgres::SslMode::Prefer),
-        pg_path: conf.pg_path,
-        ..Database::named("postgres")
-    }
-}
-
 /// Returns the databases to back up, the names of all others, and what was found: those that
 /// odoo.conf or a command line names, else all of Odoo's that are no neutralized copies.
-fn choose(found: &Discovery, databases: &[ServerDatabase]) -> (Vec<String>, Vec<String>, Clue) {
+fn choose(found: &Discovery, databases: &[ServerDatabase], asked: &str) -> (Vec<String>, Vec<String>, Clue) {
     const WHAT: &str = "databases";
     let conf = found.odoo_conf.iter().flat_map(|(_, conf)| conf.databases.iter().cloned());
     let named: Vec<String> = if found.databases.is_empty() { conf.collect() } else { found.databases.clone() };
@@ -70,7 +51,6 @@ fn choose(found: &Discovery, databases: &[ServerDatabase]) -> (Vec<String>, Vec<
     let texts: Vec<_> = databases.iter().filter_map(text).collect();
     let absent: Vec<_> = chosen.iter().filter(|name| !all.contains(name)).map(String::as_str).collect();
     let unknown = databases.iter().filter(|database| matches!(database.kind, DatabaseKind::Unknown(_))).count() as u64;
-    let asked = "asked PostgreSQL";
     let clue = if !absent.is_empty() {
         Clue::not_found(WHAT, format!("{asked}: there is no {}", absent.join(" and no ")))
     } else if !texts.is_empty() {
