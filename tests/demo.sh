@@ -55,7 +55,7 @@ began=$SECONDS
 run "odoo-backup now"
 first_time=$((SECONDS - began)) first=$(bytes repository)
 
-step "A day later, back up again" "files that the first backup holds are not stored again"
+step "A day later, back up again" "of the dump and of the files, only what is new is stored"
 odoo-shape day --database production --data-dir "$demo/data" --size 30MB
 run "odoo-backup now"
 second=$(($(bytes repository) - first))
@@ -92,7 +92,7 @@ run "odoo-backup drill --verify full --report drill.md"
 run "tail -n +3 drill.md | head -20"
 
 step "Damage a few bytes" "a check finds damage that a file system does not report"
-object=$(find repository/production -name '*.dump.zst' | head -1)
+object=$(find repository/production -name 'database-0001.zst' | head -1)
 cp -p "$object" intact
 run "printf damaged! | dd of=$object bs=1 seek=1000 conv=notrunc status=none"
 run "odoo-backup check --read-data || echo \"exit code \$?\""
@@ -114,7 +114,7 @@ say "Summary"
 cat <<END
   production              $(human "$database") database, $(human "$filestore") filestore
   first backup            $(human "$first") stored, $first_time s
-  second backup           $(human "$second") stored, $((second * 100 / first)) % of the first: the dump, and only new files
+  second backup           $(human "$second") stored, $((second * 100 / first)) % of the first: of dump and files only what is new
   all backups             $(human "$all") in $(find repository/production -name manifest.json | wc -l) backups
   restore                 $restore_time s, verified and neutralized
   the whole demo          $SECONDS s

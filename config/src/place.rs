@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use crate::schedule::Schedule;
-use ::retention::Zone;
+use ::retention::{Age, Zone};
 use engine::instance::Instance;
 use engine::odoo::HoldCollector;
 use engine::odoo::conf::{OdooConf, data_dir_candidates};
@@ -35,6 +35,7 @@ pub(super) fn read_instance(name: &str, section: &Section<'_>, targets: &[String
     let valid_name = check_name(name, section);
     let hold_filestore_gc = section.optional::<HoldCollector>("hold_filestore_gc");
     let compression_level = section.optional::<Level>("compression_level");
+    let full_every = section.optional::<Age>("full_every");
     let timezone = section.optional::<Zone>("timezone").map(|zone| zone.unwrap_or_else(system_zone));
     let retention = retention::read(section, timezone.as_ref().unwrap_or(&Zone::utc()));
     let prune = section.optional::<bool>("prune");
@@ -50,10 +51,12 @@ pub(super) fn read_instance(name: &str, section: &Section<'_>, targets: &[String
     let drill = Drill { neutralize: neutral::with_odoo(drill.neutralize, odoo.conf), ..drill };
     let hold_filestore_gc = hold_filestore_gc?.unwrap_or(HoldCollector::Auto);
     let compression_level = compression_level?.unwrap_or_default();
+    let full_every = full_every?.unwrap_or_else(Instance::full_every);
     let routine = routine?.in_zone(&timezone?);
     let interval = routine.backup.as_ref().map(Schedule::longest_interval);
     let name = name.into();
-    let instance = Instance { name, database, filestore, hold_filestore_gc, compression_level, retention, interval };
+    let instance =
+        Instance { name, database, filestore, hold_filestore_gc, compression_level, full_every, retention, interval };
     Ok(InstanceConfig { instance, prune, routine, drill, hooks: hooks? })
 }
 

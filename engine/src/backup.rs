@@ -1,5 +1,8 @@
 //! `now`: stores an instance's database and filestore in the repository.
 
+mod base;
+mod dump;
+mod earlier;
 mod files;
 mod identity;
 mod previous;
@@ -11,21 +14,22 @@ use jiff::{SignedDuration, Timestamp};
 pub(crate) use self::identity::tell_apart;
 pub use crate::error::OtherDatabase;
 
+use self::dump::{StoredDatabase, store_database};
+use self::earlier::Earlier;
 use self::files::{StoredFiles, store_files};
 use self::identity::DatabaseIdentity;
-use self::rows::{StoredRows, store_rows};
 use crate::error::Error;
 use crate::filestore::{self, Limits};
 use crate::folder;
 use crate::instance::Instance;
-use crate::manifest::{AttachmentContent, DatabaseContent, FORMAT, ImportedFrom, Manifest, StoredObject};
+use crate::manifest::{AttachmentContent, DatabaseContent, FORMAT_1, ImportedFrom, Manifest};
 use crate::odoo::{CollectorHold, OdooFacts, Schema, hold_collector, odoo_facts};
 use crate::postgres::{
     self, Endpoint, PostgresError, ServerFacts, Session, SourceFacts, SpecialKind, Stubborn, Tool, Tools,
 };
-use crate::repository::{BackupId, Clocks, Draft, Lock, Purpose, Repository};
+use crate::repository::{BackupId, Clocks, Description, Draft, Lock, Purpose, Repository};
 use crate::run::Run;
-use crate::stream::{Level, encode};
+use crate::stream::Level;
 
 /// How a backup is made.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +42,8 @@ pub struct BackupOptions {
     pub parallel_volumes: u32,
     /// Size at which a volume is full.
     pub volume: Limits,
+    /// Store the dump in full, although an earlier one could be built upon.
+    pub full: bool,
     /// Read every file, including those that earlier backups contain, to find decay on the source's
     /// disk.
     pub reread: bool,
@@ -63,6 +69,7 @@ impl Default for BackupOptions {
             dump_threads: 2,
             parallel_volumes: 2,
             volume: Limits::default(),
+            full: false,
             reread: false,
             accept_missing: false,
             accept_new_identity: false,
@@ -176,6 +183,7 @@ async fn make(
         Ok::<_, Error>((source, hold))
     };
     let (source, hold) = lock.run().until_cancelled(begun).await?;
+    let repository = &lock.run().until_cancelled(repository.opened_again()).await?;
     if source.session.is_superuser() {
         let role = &source.session.endpoint().user;
         lock.run().progress.warn(&format!("the role {role:?} is a superuser: a backup does not need these rights"));
@@ -282,10 +290,11 @@ async fn store(
 ) -> Result<Manifest, Error> {
     let run = lock.run();
     let draft = repository.begin(&instance.name, source.taken_at);
+    let earlier = run.until_cancelled(Earlier::than(repository, &instance.name, draft.id())).await?;
     let stored = run.until_cancelled(async {
         tokio::try_join!(
-            store_database(&draft, source, options, run),
-            store_files(repository, &draft, instance, source, hold, options, run),
+            store_database(&draft, instance, source, &earlier, options, run),
+            store_files(&draft, instance, source, &earlier, hold, options, run),
         )
     });
     let committed = match stored.await {
@@ -294,7 +303,7 @@ async fn store(
         // discarded.
         Ok((database, files)) => {
             tracing::info!(backup = %draft.id(), "everything is stored, writing the manifest");
-            let manifest = manifest(&draft, instance, source, database, files);
+            let manifest = manifest(&draft, instance, source, earlier, database, files);
             let committed = async {
                 // If the lock was lost, a prune might not have seen this backup.
                 lock.confirm().await?;
@@ -320,13 +329,16 @@ fn manifest(
     draft: &Draft,
     instance: &Instance,
     source: &Source,
-    (database, counted): (StoredObject, StoredRows),
+    earlier: Earlier<'_>,
+    database: StoredDatabase,
     files: StoredFiles,
 ) -> Manifest {
-    let StoredFiles { attachments, filestore, mut warnings } = files;
+    let StoredFiles { attachments, filestore, warnings: of_files } = files;
+    let mut warnings = earlier.warnings;
+    warnings.extend(of_files);
     warnings.extend(attachments.iter().filter_map(AttachmentContent::warning));
     warnings.extend(source.remarks.iter().cloned());
-    warnings.extend(counted.warning);
+    warnings.extend(database.warnings);
     let unlogged = &source.facts.unlogged;
     if source.server.in_recovery && !unlogged.is_none() {
         warnings.push(format!(
@@ -349,10 +361,15 @@ fn manifest(
         let name = origin.map_or(&instance.database.name, |origin| &origin.database);
         warnings.push(format!("database {name:?} is not Odoo's: {reason}"));
     }
+    let Description { format, id: repository, .. } = earlier.repository.description();
+    let format = *format;
     Manifest {
-        format: FORMAT,
+        format,
         id: draft.id().clone(),
         instance: instance.name.clone(),
+        origin: (format > FORMAT_1).then(|| repository.clone()),
+        previous: earlier.link.filter(|_| format > FORMAT_1),
+        keys: Vec::new(),
         created_at: source.taken_at,
         finished_at: source.right(Timestamp::now()),
         program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -363,39 +380,13 @@ fn manifest(
         database: DatabaseContent {
             name: origin.map_or(&instance.database.name, |origin| &origin.database).clone(),
             pg_dump: source.pg_dump.version.clone(),
-            object: database,
-            rows: counted.content,
+            dump: database.dump,
+            rows: database.rows,
         },
         filestore,
         imported: origin.map(|origin| origin.imported.clone()),
         warnings,
     }
-}
-
-async fn store_database(
-    draft: &Draft,
-    source: &Source,
-    options: BackupOptions,
-    run: &Run,
-) -> Result<(StoredObject, StoredRows), Error> {
-    // The server's size includes indexes, of which a dump contains only the definition: the dump is
-    // smaller by an unknown amount.
-    let task = run.progress.task("database", None);
-    let encoding = &source.server.locale.encoding;
-    let dump = postgres::dump(&source.pg_dump, &source.session, &source.snapshot, encoding)?;
-    let (dump, counts) = postgres::count_rows(dump);
-    let encoded = encode(dump, options.level, options.dump_threads, task);
-    let added = draft.add_sized("database.dump.zst", encoded, source.server.database_size).await;
-    let (object, ()) = match added.map_err(Error::from) {
-        Ok(added) => added,
-        Err(error) => {
-            // pg_dump names only the table. If the rows cannot be found, the failure stays as it
-            // is.
-            let looked = async { postgres::too_large_rows(&source.session, error.of_postgres()?).await.ok()? };
-            return Err(looked.await.map_or(error, Error::from));
-        }
-    };
-    Ok((object, store_rows(draft, counts.get()).await?))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use self::destination::Destination;
 use self::objects::{Outcome, bring};
 use crate::error::Error;
-use crate::manifest::StoredObject;
+use crate::manifest::{Manifest, StoredObject};
 use crate::repository::{
     BackupId, BackupRef, Damage, Documents, Lock, ObjectListing, Purpose, Repository, RepositoryError,
     damage_of_document,
@@ -248,6 +248,14 @@ impl<'a> Copying<'a> {
                 return Ok(None);
             }
         };
+        let Manifest { format, .. } = documents.manifest;
+        let to = self.destination.repository;
+        if format > to.description().format {
+            let (location, found) = (to.store().location(), to.description().format);
+            return Err(
+                RepositoryError::OlderFormat { location, found, backup: backup.to_string(), needed: format }.into()
+            );
+        }
         if !self.is_compared {
             self.is_compared = true;
             if let Some(warning) = self.destination.is_of_another(self.from, &documents.manifest).await? {

@@ -24,6 +24,7 @@ use self::findings::{PATIENCE, TrialFindings};
 use crate::error::{Error, explain};
 use crate::filestore::{self, Batches, FilestoreError, Ledger};
 use crate::instance::Instance;
+use crate::manifest::FORMAT;
 use crate::odoo::{Schema, odoo_facts};
 use crate::postgres::{self, Database, Endpoint, Session, Tools};
 use crate::repository::Repository;
@@ -100,8 +101,12 @@ async fn try_repository(place: &StoreConfig, findings: &mut TrialFindings) {
     let Some(store) = findings.attempt("open", store::open(place, false)).await else { return };
     if let Some(repository) = findings.attempt("open", Repository::open(store.clone())).await {
         let description = repository.description();
-        let detail =
-            format!("{}, format {}, created {:.0}", store.location(), description.format, description.created_at);
+        let advice = match description.format {
+            FORMAT => "",
+            _ => " (`odoo-backup upgrade`: dumps then cost only what changed)",
+        };
+        let (format, created) = (description.format, description.created_at);
+        let detail = format!("{}, format {format}{advice}, created {created:.0}", store.location());
         findings.ok("open", detail);
         try_backups(&repository, findings).await;
     }

@@ -18,9 +18,9 @@ use crate::filestore::{Unpacked, read_files};
 use crate::manifest::Manifest;
 use crate::postgres::{self, GuardedFor, Tools};
 use crate::progress::Task;
-use crate::repository::Repository;
+use crate::repository::{DumpName, Repository};
 use crate::run::Run;
-use crate::stream::{Body, consume, decode};
+use crate::stream::{Body, consume};
 
 /// Writes the zip that Odoo's database manager, `odoo-bin db load` and Odoo.sh take: `dump.sql`,
 /// `manifest.json`, `filestore/…`.
@@ -50,7 +50,7 @@ pub async fn zip(
             Ok(zip)
         });
         let zip = zip.await.map_err(|source| {
-            let action = format!("make dump.sql of {}", manifest.database.object.key);
+            let action = format!("make dump.sql of {}", DumpName::of(manifest));
             Error::Io { action, source }
         })?;
         let each = |zip: &mut Zip<_>, path: &str, content: &mut dyn io::Read, _| {
@@ -75,13 +75,14 @@ pub async fn dump(
     run: &Run,
 ) -> Result<u64, Error> {
     let work = async {
-        let object = &manifest.database.object;
-        let task = run.progress.task("database", Some(object.plain.size));
-        let copied = repository.read(object, move |archive| {
-            let copied = io::copy(&mut task.reader(archive), &mut sink)?;
+        let dump = repository.dump(manifest).await?;
+        let body = dump.open(run.progress.task("database", Some(dump.stored_bytes()))).await?;
+        let copied = consume(body, move |mut archive| {
+            let copied = io::copy(&mut archive, &mut sink)?;
             sink.flush().map(|()| copied)
         });
-        Ok(copied.await?)
+        let action = || format!("read {}", dump.name());
+        copied.await.map_err(|source| Error::Io { action: action(), source })
     };
     read_locked(repository, manifest, run, work).await
 }
@@ -145,17 +146,13 @@ async fn finish(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Resul
 
 /// Returns the database as plain SQL.
 async fn script(repository: &Repository, manifest: &Manifest, tools: &Tools, run: &Run) -> Result<Body, Error> {
-    let object = &manifest.database.object;
-    let open = async |task: Task| {
-        let body = repository.store().get(&object.key, None).await?;
-        Ok::<_, Error>(decode(body, object.plain, object.stored, task))
-    };
+    let dump = repository.dump(manifest).await?;
     let tool = tools.find("pg_restore", manifest.database.pg_dump_major()).await?;
-    let toc = postgres::read_toc(&tool, open(Task::default()).await?, object.key.as_str()).await?;
-    let task = run.progress.task("database", Some(object.stored.size));
+    let toc = postgres::read_toc(&tool, dump.open(Task::default()).await?, dump.name()).await?;
+    let task = run.progress.task("database", Some(dump.stored_bytes()));
     // psql runs the script, where a line of rows could be a command on the machine that loads it.
-    let dump = postgres::guarded(open(task).await?, object.key.as_str(), GuardedFor::Script);
-    Ok(postgres::script(&tool, &toc, dump, object.key.as_str())?)
+    let guarded = postgres::guarded(dump.open(task).await?, dump.name(), GuardedFor::Script);
+    Ok(postgres::script(&tool, &toc, guarded, dump.name())?)
 }
 
 /// Passes every file of the merged filestore to `each`, volume by volume, together with `into`,

@@ -28,6 +28,8 @@ pub struct Instance {
     pub hold_filestore_gc: HoldCollector,
     /// The compression level of its dump and files.
     pub compression_level: Level,
+    /// How long dumps build upon the same full one. Counted in the time zone of the retention.
+    pub full_every: Age,
     /// Which of its backups are kept.
     pub retention: Retention,
     /// The longest time between two backups by the schedule. `None` if there is no schedule.
@@ -35,6 +37,11 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// Returns how long dumps build upon the same full one, unless configured: a month.
+    pub fn full_every() -> Age {
+        Age::months(1)
+    }
+
     /// Returns an instance with default settings and without a schedule, such as an import while it
     /// is backed up.
     pub fn new(name: impl Into<String>, database: Database, filestore: PathBuf) -> Self {
@@ -44,6 +51,7 @@ impl Instance {
             filestore,
             hold_filestore_gc: HoldCollector::Auto,
             compression_level: Level::default(),
+            full_every: Self::full_every(),
             retention: Retention::default(),
             interval: None,
         }

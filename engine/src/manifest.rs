@@ -7,6 +7,7 @@
 mod backup;
 mod brief;
 mod checksums;
+mod database;
 mod id;
 mod lists;
 #[cfg(test)]
@@ -18,11 +19,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use self::backup::BackupRef;
+pub use self::backup::{BackupLink, BackupRef};
 pub use self::brief::Brief;
 pub use self::brief::{DatabaseBrief, FilestoreBrief};
 pub(crate) use self::checksums::read_checksums;
 pub(crate) use self::checksums::{manifest_digests, write_both_checksums};
+pub use self::database::{DatabaseContent, DumpVolume, DumpVolumes, RowContent, StoredDump};
 pub use self::id::BackupId;
 pub use self::id::InvalidBackupId;
 pub(crate) use self::id::{moment, stamp};
@@ -36,18 +38,30 @@ use crate::postgres::{ServerFacts, SourceFacts};
 use crate::store::Key;
 use crate::stream::Fingerprint;
 
-/// The format version that this program writes, and the latest that it reads.
-pub const FORMAT: u32 = 1;
+/// The latest format that this program reads, and that of a new repository.
+pub const FORMAT: u32 = 2;
+/// The first format. It stores each dump in full.
+pub const FORMAT_1: u32 = 1;
 
 /// One backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`FORMAT`] of the program that wrote it.
+    /// Its format, at most the repository's.
     pub format: u32,
     /// Its id.
     pub id: BackupId,
     /// The instance of the backup.
     pub instance: String,
+    /// The repository that it was made in. `None` in format 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// The backup before it. `None` in format 1, and in the first backup of an instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<BackupLink>,
+    /// Of an encrypted backup, the keys that its objects need. This version makes none and refuses
+    /// one with keys: to it, the objects would seem damaged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<ObjectKey>,
     /// The moment that it shows: when the database's snapshot was taken.
     pub created_at: Timestamp,
     /// When its last object was stored.
@@ -78,6 +92,17 @@ pub struct Manifest {
     pub warnings: Vec<String>,
 }
 
+/// A key that objects of a backup are encrypted to. Who holds a recovery identity opens it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectKey {
+    /// The object with the secret half, encrypted to the recovery identities.
+    pub object: Key,
+    /// The fingerprint of that object.
+    pub stored: Fingerprint,
+    /// The public half: `age1…`.
+    pub public: String,
+}
+
 /// The file that a backup was imported from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImportedFrom {
@@ -89,42 +114,6 @@ pub struct ImportedFrom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub odoo: Option<String>,
-}
-
-/// The dump of a database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DatabaseContent {
-    /// The database's name at its source.
-    pub name: String,
-    /// The version of the pg_dump that made it: `15.18 (Debian 15.18-0+deb12u1)`. An older
-    /// pg_restore may not read it.
-    pub pg_dump: String,
-    /// The object: zstd around pg_dump's custom format, which is itself uncompressed.
-    pub object: StoredObject,
-    /// How many rows it contains. `None` if they were not counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rows: Option<RowContent>,
-}
-
-/// The rows of a dump, counted while it was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RowContent {
-    /// The number of tables whose data it contains.
-    pub tables: u64,
-    /// Their rows together.
-    pub rows: u64,
-    /// The number of large objects.
-    pub large_objects: u64,
-    /// The list of the tables, one JSON object per line, in zstd; see `crate::postgres::TableRows`.
-    pub list: StoredObject,
-}
-
-impl DatabaseContent {
-    /// Returns the major version of pg_dump. pg_restore must be at least as new.
-    pub fn pg_dump_major(&self) -> u32 {
-        let digits: String = self.pg_dump.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse().unwrap_or(0)
-    }
 }
 
 /// The attachments of a database.
@@ -282,7 +271,7 @@ impl Manifest {
     /// Returns all objects that a restore reads.
     pub fn objects(&self) -> impl Iterator<Item = &StoredObject> {
         let volumes = self.filestore.volumes.iter().flat_map(|volume| [&volume.object, &volume.list]);
-        std::iter::once(&self.database.object).chain(volumes).chain(self.lists())
+        self.database.dump.objects().chain(volumes).chain(self.lists())
     }
 
     /// Returns those of them that belong neither to the dump nor to a volume.
@@ -322,6 +311,12 @@ impl Manifest {
     pub fn stored_bytes(&self) -> u64 {
         let own = self.backup().folder();
         self.objects().filter(|object| object.key.is_under(&own)).map(|object| object.stored.size).sum()
+    }
+
+    /// Returns the bytes that its own objects of the dump take in the repository.
+    pub fn stored_dump_bytes(&self) -> u64 {
+        let own = self.backup().folder();
+        self.database.dump.objects().filter(|object| object.key.is_under(&own)).map(|object| object.stored.size).sum()
     }
 
     /// Returns whether `other` is the same backup with the same content. The packing of its files

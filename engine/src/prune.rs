@@ -3,6 +3,7 @@
 //! A manifest is deleted first, then the objects that only it named. So an interruption leaves
 //! complete backups and unreferenced objects, and the next run removes those.
 
+mod chains;
 mod forecast;
 mod inventory;
 mod needs;
@@ -25,8 +26,10 @@ use self::inventory::{Inventory, as_retention_sees};
 use self::removal::remove;
 use crate::error::{Error, explain};
 use crate::instance::Instance;
+use crate::manifest::Manifest;
 use crate::repository::{
-    Accepted, BackupId, BackupRef, Clocks, Damaged, Listing, Lock, Purpose, Repository, RepositoryError, is_future,
+    Accepted, BackupId, BackupRef, Clocks, Damaged, Evidence, Listing, Lock, Purpose, Repository, RepositoryError,
+    is_future,
 };
 use crate::run::Run;
 
@@ -153,7 +156,11 @@ pub async fn forecast(repository: &Repository, instance: &Instance, listing: &Li
             as_retention_sees(manifest, listing.pinned.contains(&name), listing.evidence.get(&name), is_damaged)
         })
         .collect();
-    let situation = situation(repository, &instance.name, listing.clocks).await?;
+    let mut situation = situation(repository, &instance.name, listing.clocks).await?;
+    let evidence = |manifest: &Manifest| listing.evidence.get(&manifest.backup());
+    let own = listing.backups.iter().filter(|manifest| manifest.instance == instance.name);
+    situation.before_unread_chain =
+        before_unread_chain(repository, &instance.name, own, evidence, listing.clocks).await?;
     Ok(plan(&instance.retention.policy, &backups, &situation)?)
 }
 
@@ -164,6 +171,21 @@ async fn situation(repository: &Repository, instance: &str, clocks: Clocks) -> R
     // A date in the future would accept every fall until then.
     situation.figures_accepted = accepted.filter(|date| !is_future(*date, clocks.now()));
     Ok(situation)
+}
+
+/// Returns the id of the backup that stays because nothing has read the last full dump back. See
+/// [`chains`].
+async fn before_unread_chain<'a>(
+    repository: &Repository,
+    instance: &str,
+    manifests: impl Iterator<Item = &'a Manifest> + Clone,
+    evidence: impl Fn(&Manifest) -> Option<&'a Evidence>,
+    clocks: Clocks,
+) -> Result<Option<String>, Error> {
+    let Some(candidate) = chains::before_newest(manifests, evidence, clocks) else { return Ok(None) };
+    let read = repository.last_read(instance).await?;
+    let was_read = candidate.volumes.iter().any(|volume| read.get(volume).is_some_and(|read| read.sound));
+    Ok((!was_read).then(|| candidate.backup.to_string()))
 }
 
 /// Reads what exists, and plans, for now or for another moment.
@@ -179,6 +201,10 @@ async fn survey(
     let mut backups = inventory.backups();
     let mut situation = situation(repository, &instance.name, inventory.clocks).await?;
     situation.interval = instance.interval;
+    let proofs = inventory.listed.evidence(inventory.clocks);
+    let evidence = |manifest: &Manifest| proofs.get(&manifest.id);
+    let (manifests, clocks) = (inventory.manifests.iter(), inventory.clocks);
+    situation.before_unread_chain = before_unread_chain(source, &instance.name, manifests, evidence, clocks).await?;
     if let Some(then) = then {
         situation.now = then.at;
         then.pretend(&mut backups);

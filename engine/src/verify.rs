@@ -22,7 +22,6 @@ use crate::postgres::{self, ArchiveObjects, Endpoint, LeftOut, Misunderstood};
 use crate::progress::Task;
 use crate::repository::Repository;
 use crate::run::Run;
-use crate::stream::decode;
 
 /// A restored pair, and its backup.
 #[derive(Debug, Clone, Copy)]
@@ -81,12 +80,10 @@ pub async fn verify(copy: &RestoredCopy<'_>, depth: Depth, run: &Run) -> Result<
 
 /// Returns what the dump creates.
 async fn objects_of_dump(copy: &RestoredCopy<'_>) -> Result<Result<ArchiveObjects, Misunderstood>, Error> {
-    let object = &copy.manifest.database.object;
-    let body = copy.repository.store().get(&object.key, None).await?;
+    let dump = copy.repository.dump(copy.manifest).await?;
     let left_out = copy.left_out.iter().map(|one| one.id).collect();
-    let body = decode(body, object.plain, object.stored, Task::default());
-    let read = postgres::read_objects(body, &left_out).await;
-    read.map_err(|source| Error::Io { action: format!("read {}", object.key), source })
+    let read = postgres::read_objects(dump.open(Task::default()).await?, &left_out).await;
+    read.map_err(|source| Error::Io { action: format!("read {}", dump.name()), source })
 }
 
 /// Returns the condition for objects that belong neither to the system nor to an extension: of

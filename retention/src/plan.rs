@@ -24,12 +24,15 @@ pub struct Situation {
     /// `created_at` of the newest backup whose figures a person has accepted. It settles that
     /// backup's fall and all before, also when the backup itself has been removed since.
     pub figures_accepted: Option<Timestamp>,
+    /// The id of the newest backup that does not depend on the last full dump, while nothing has
+    /// read that back.
+    pub before_unread_chain: Option<String>,
 }
 
 impl Situation {
     /// Returns a situation without a schedule and accepted figures.
     pub fn at(now: Timestamp) -> Self {
-        Self { now, interval: None, figures_accepted: None }
+        Self { now, interval: None, figures_accepted: None, before_unread_chain: None }
     }
 }
 
@@ -145,6 +148,9 @@ pub fn plan(policy: &Policy, backups: &[Backup], situation: &Situation) -> Resul
     }
     if let Some(proven) = present.iter().find(|backup| backup.proven) {
         reasons.add(proven, Reason::NewestProven);
+    }
+    if let Some(before) = present.iter().find(|backup| situation.before_unread_chain.as_ref() == Some(&backup.id)) {
+        reasons.add(before, Reason::BeforeUnreadChain);
     }
     rules::apply(policy, present, |backup, rule| reasons.add(backup, Reason::Rule(rule)));
     rules::apply(policy, &clean, |backup, rule| reasons.add_among_clean(backup, rule));

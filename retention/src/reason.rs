@@ -18,6 +18,8 @@ pub enum Reason {
     Newest,
     /// It is the newest whose verification has passed.
     NewestProven,
+    /// It does not depend on the last full dump, of which nothing was read back yet.
+    BeforeUnreadChain,
     /// A rule of the policy, applied to all backups.
     Rule(Rule),
     /// A rule of the policy, applied to the backups without warnings as though there were no
@@ -82,6 +84,7 @@ impl fmt::Display for Reason {
             Reason::Future => f.write_str("dated in the future"),
             Reason::Newest => f.write_str("newest"),
             Reason::NewestProven => f.write_str("newest proven"),
+            Reason::BeforeUnreadChain => f.write_str("newest before the last full dump, which nothing has read back"),
             Reason::Rule(rule) => write!(f, "{rule}"),
             Reason::RuleAmongClean(rule) => write!(f, "{rule} among those without warnings"),
             Reason::Held => f.write_str("held"),

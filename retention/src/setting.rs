@@ -58,11 +58,23 @@ impl SettingError {
 pub struct Age(Span);
 
 impl Age {
+    /// Returns a number of months, at least one.
+    pub fn months(months: u8) -> Self {
+        Self(Span::new().months(months.max(1)))
+    }
+
     /// Returns the moment that lies this long before `moment`; `None` if it is before year -9999,
     /// which cannot be represented.
     pub fn before(&self, moment: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let earlier = moment.to_zoned(zone.clone()).checked_sub(self.0).ok()?;
         Some(earlier.timestamp())
+    }
+
+    /// Returns the moment this long after `moment`; `None` if it is after year 9999, which cannot
+    /// be represented.
+    pub fn after(&self, moment: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let later = moment.to_zoned(zone.clone()).checked_add(self.0).ok()?;
+        Some(later.timestamp())
     }
 }
 

@@ -111,6 +111,25 @@ async fn documented_commands_restore_backup() {
 }
 
 #[tokio::test]
+async fn documented_commands_restore_five_volumes() {
+    let project = Project::start().await;
+    let mut backup = PathBuf::new();
+    for number in 1..=5 {
+        let table = format!(
+            "CREATE TABLE noise_{number} AS SELECT n, sha512(('{number} ' || n)::bytea) AS noise FROM generate_series(1, 3000) n"
+        );
+        project.cluster().execute(INSTANCE, &table);
+        backup = back_up(&project).await;
+    }
+    let show = odoo_backup!(project.config()).run(["show", "latest", "--json"]).await.json();
+    assert_eq!(show["database"]["volumes"], 5, "{}", show["database"]);
+    let restored = assert_success(&shell(&project, &backup, &to_restore(&project)));
+    assert!(restored.contains("database.dump: OK"), "{restored}");
+    assert_same_database(project.database(), project.target_database()).await;
+    assert_eq!(fs::read_dir(project.path("temporary")).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn documented_commands_restore_repacked_backup() {
     let project = Project::start().await;
     let odd = |name: &str| project.filestore().join(name);

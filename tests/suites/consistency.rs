@@ -8,6 +8,7 @@ use std::io::{self, BufRead, BufReader};
 use std::process::Stdio;
 
 use config::Config;
+use engine::export;
 use engine::fetch::attachments;
 use engine::filestore::read_files;
 use engine::manifest::{Manifest, Volume};
@@ -113,9 +114,8 @@ impl Reader {
     /// Returns the files that the rows of `ir_attachment` in a backup's dump name.
     async fn dumped(&self, project: &Project, manifest: &Manifest) -> BTreeSet<String> {
         let path = project.path("database.dump");
-        let mut file = File::create(&path).unwrap();
-        let copied = self.repository.read(&manifest.database.object, move |mut dump| io::copy(&mut dump, &mut file));
-        copied.await.unwrap();
+        let file = File::create(&path).unwrap();
+        export::dump(&self.repository, manifest, file, &Run::default()).await.unwrap();
         let mut pg_restore = project.cluster().command("pg_restore", "odoo");
         pg_restore
             .args(["--data-only", "--table=ir_attachment", "--file=-"])

@@ -9,6 +9,7 @@ mod consistency;
 mod copies;
 mod daemon;
 mod deploy;
+mod dump_volumes;
 mod export;
 mod faults;
 mod frozen;

@@ -134,7 +134,7 @@ async fn damaged_backup_export_changes_no_file() {
     fs::remove_file(&zip).unwrap();
 
     let backup = fs::read_dir(project.repository().join(INSTANCE)).unwrap().next().unwrap().unwrap().path();
-    for (object, formats) in [("database.dump.zst", ["zip", "dump"]), ("filestore-0001.tar.zst", ["zip", "dump"])] {
+    for (object, formats) in [("database-0001.zst", ["zip", "dump"]), ("filestore-0001.tar.zst", ["zip", "dump"])] {
         let path = backup.join(object);
         let intact = fs::read(&path).unwrap();
         // At the very end, where everything before has been written already.

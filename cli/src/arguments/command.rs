@@ -38,6 +38,9 @@ pub(crate) enum Command {
         /// Back up all instances, as without a name
         #[arg(long, conflicts_with = "instances", hide = true)]
         all: bool,
+        /// Store the dump in full, although it could build upon an earlier one
+        #[arg(long)]
+        full: bool,
         /// Read every file, also those that earlier backups contain, to find decay on the source's
         /// disk
         #[arg(long)]
@@ -317,6 +320,13 @@ pub(crate) enum Command {
         /// Remove also locks whose owner is running
         #[arg(long)]
         force: bool,
+    },
+    /// Upgrade the repositories to the latest format
+    #[command(after_help = examples::UPGRADE)]
+    Upgrade {
+        /// Print the formats, without changing anything
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Run the schedules of the instances until stopped
     #[command(after_help = examples::DAEMON)]

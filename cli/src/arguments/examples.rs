@@ -153,6 +153,14 @@ Examples:
   odoo-backup unlock production --force  remove a lock even if its owner runs;
                                          the owner then stops";
 
+pub(super) const UPGRADE: &str = "\
+Existing backups stay as they are. Earlier versions of odoo-backup refuse an
+upgraded repository, so upgrade the program on every machine that uses it first.
+
+Examples:
+  odoo-backup upgrade --dry-run
+  odoo-backup upgrade";
+
 pub(super) const DAEMON: &str = "\
 SIGTERM and SIGINT stop the daemon: it starts no new run, and gives running ones
 `shutdown_grace` to finish before it cancels them. A second signal ends it at

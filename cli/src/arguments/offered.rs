@@ -12,7 +12,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 6] = [
     ("Back up", &["now", "copy", "import"]),
     ("Restore", &["restore", "drill", "export", "fetch"]),
     ("Look", &["list", "show", "files", "status"]),
-    ("Maintain", &["check", "repair", "prune", "pin", "unpin", "forget", "unlock"]),
+    ("Maintain", &["check", "repair", "prune", "pin", "unpin", "forget", "unlock", "upgrade"]),
     ("Daemon", &["daemon", "schedule", "runs", "logs", "notify"]),
     ("Set up", &["init", "doctor", "config", "completions", "manual"]),
 ];

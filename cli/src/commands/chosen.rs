@@ -50,6 +50,11 @@ impl Loaded<'_> {
         }
     }
 
+    /// Returns the name after `--repository`.
+    pub(super) fn repository_named(&self) -> Option<&str> {
+        self.repository
+    }
+
     /// Returns the name of the repository for commands that need exactly one: the named or the
     /// first.
     pub(super) fn chosen(&self) -> &str {

@@ -33,6 +33,7 @@ use super::schedule::ScheduleDocument;
 use super::show::ShowDocument;
 use super::status::StatusDocument;
 use super::unlock::UnlockDocument;
+use super::upgrade::UpgradeDocument;
 use crate::events::EventDocument;
 use crate::output::Failed;
 
@@ -87,6 +88,7 @@ documents! {
     "status": StatusDocument,
     "unlock --list": UnlockDocument,
     "unpin": UnpinDocument,
+    "upgrade": UpgradeDocument,
 }
 
 /// A comment that is worded better changes nothing for those who read the documents.

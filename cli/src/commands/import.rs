@@ -87,7 +87,7 @@ pub(super) async fn import(
             file = options.file.display(),
             created = time(manifest.created_at),
             covers = covers(manifest),
-            plain = bytes(manifest.database.object.plain.size),
+            plain = bytes(manifest.database.dump.plain().size),
             size = bytes(manifest.filestore.bytes),
             files = plural(manifest.filestore.files, "file"),
             stored = bytes(manifest.stored_bytes()),

@@ -36,6 +36,7 @@ mod schedule;
 mod show;
 mod status;
 mod unlock;
+mod upgrade;
 mod verification;
 
 use std::time::Duration;
@@ -68,8 +69,8 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
             let (config, odoo_conf) = (config.config, odoo_conf.as_deref());
             init::init(init::InitRequest { config, odoo_conf, repository, yes }, &run, output).await
         }
-        Command::Now { instances, all: _, reread, accept_missing, prune, accept_new_identity, events: _ } => {
-            let options = NowOptions { reread, accept_missing, prune, accept_new_identity };
+        Command::Now { instances, all: _, full, reread, accept_missing, prune, accept_new_identity, events: _ } => {
+            let options = NowOptions { full, reread, accept_missing, prune, accept_new_identity };
             now::now(config, &instances, options, &run, output).await
         }
         Command::List { instances, long } => list::list(config, &instances, long, output).await,
@@ -140,6 +141,7 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         Command::Forget { backup, yes: _, dry_run: true } => forget::dry_run(config, &backup, &run, output).await,
         Command::Forget { backup, yes, dry_run: false } => forget::forget(config, &backup, yes, &run, output).await,
         Command::Unlock { instances, list, force } => unlock::unlock(config, &instances, list, force, output).await,
+        Command::Upgrade { dry_run } => upgrade::upgrade(config, dry_run, &run, output).await,
         Command::Daemon { .. } => daemon::daemon(config, logs, output).await,
         Command::Schedule { instances, count } => schedule::schedule(config, &instances, count, output),
         Command::Status { nagios, textfile } => status::status(config, nagios, textfile.as_deref(), output).await,

@@ -18,7 +18,7 @@ use super::chosen::{Chosen, instances, load, open};
 use super::copy::{self, CopyDocument};
 use super::failure::{FailedOne, Failure, failed_one};
 use super::prune::{self, PrunedDocument};
-use super::show::{BackupDocument, covers, new_files};
+use super::show::{BackupDocument, covers, new_files, new_of_dump};
 use crate::exit::Exit;
 use crate::output::{ErrorDocument, Output};
 use crate::table::{bytes, plural};
@@ -27,6 +27,7 @@ use crate::table::{bytes, plural};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NowOptions {
     /// Read every file, also those that earlier backups contain.
+    pub(super) full: bool,
     pub(super) reread: bool,
     /// Back up even if most of the files are missing.
     pub(super) accept_missing: bool,
@@ -40,7 +41,7 @@ pub(super) struct NowOptions {
 pub(super) async fn now(
     config: Chosen<'_>,
     names: &[String],
-    NowOptions { reread, accept_missing, prune, accept_new_identity }: NowOptions,
+    NowOptions { full, reread, accept_missing, prune, accept_new_identity }: NowOptions,
     run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -51,8 +52,13 @@ pub(super) async fn now(
     let (mut backups, mut errors, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     let mut exit = Exit::Success;
     for instance in instances {
-        let options =
-            BackupOptions { reread, accept_missing, accept_new_identity, ..BackupOptions::of(&instance.instance) };
+        let options = BackupOptions {
+            full,
+            reread,
+            accept_missing,
+            accept_new_identity,
+            ..BackupOptions::of(&instance.instance)
+        };
         // On the heap: it is large.
         let work = Box::pin(async {
             let repository = opened.get_or_try_init(|| open(&config)).await.map_err(NotMade::NoRepository)?;
@@ -309,7 +315,7 @@ impl Prunes {
 
 /// Returns the source bytes per second, whether they had to be stored or not.
 fn rate(manifest: &Manifest, seconds: f64) -> f64 {
-    (manifest.database.object.plain.size + manifest.filestore.bytes) as f64 / seconds
+    (manifest.database.dump.plain().size + manifest.filestore.bytes) as f64 / seconds
 }
 
 fn text(manifest: &Manifest, seconds: f64) -> String {
@@ -317,14 +323,15 @@ fn text(manifest: &Manifest, seconds: f64) -> String {
     format!(
         "{instance}: backup {id} complete{warned}
   covers        {covers}
-  database      {plain} dumped
+  database      {plain} dumped{new_of_dump}
   filestore     {size} in {files}, {new}
   stored        {stored} in {seconds:.1} s ({rate}/s)
 ",
         instance = manifest.instance,
         id = manifest.id,
         covers = covers(manifest),
-        plain = bytes(manifest.database.object.plain.size),
+        plain = bytes(manifest.database.dump.plain().size),
+        new_of_dump = new_of_dump(&manifest.database.dump),
         size = bytes(filestore.bytes),
         files = plural(filestore.files, "file"),
         new = new_files(filestore),

@@ -94,7 +94,7 @@ impl ReportPage<'_> {
             ("Backup", format!("{instance}/{id}")),
             ("Created", time(*created_at)),
             ("Covers", covers(self.manifest)),
-            ("Dump", bytes(database.object.plain.size)),
+            ("Dump", bytes(database.dump.plain().size)),
             ("Files", format!("{} in {}", bytes(filestore.bytes), plural(filestore.files, "file"))),
             ("Restored from", self.location.to_owned()),
         ];

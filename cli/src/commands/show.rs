@@ -1,7 +1,9 @@
 //! `odoo-backup show`, and the descriptions of a backup that all commands use.
 
+use config::Config;
 use engine::manifest::{
     BackupId, Brief, DatabaseBrief, FilestoreBrief, FilestoreContent, FilestoreFindings, ImportedFrom, Manifest,
+    StoredDump,
 };
 use engine::odoo::AttachmentCounts;
 use engine::postgres::SourceFacts;
@@ -28,6 +30,7 @@ pub(super) async fn show(config: Chosen<'_>, selector: &str, output: Output) -> 
     let pin = repository.pins(&manifest.instance).await?.remove(&manifest.id);
     let seen = proofs::Seen::of(&repository, &manifest).await?;
     let flaws = repository.flaws(&manifest).await?;
+    let full_again = full_again(&manifest, &config);
     let document = ShowDocument {
         backup: BackupDocument::of(&manifest),
         pinned: pin.is_some(),
@@ -35,10 +38,11 @@ pub(super) async fn show(config: Chosen<'_>, selector: &str, output: Output) -> 
         proven: seen.proven().filter(|_| flaws.is_empty()),
         proof: seen.document(),
         flaws: flaws.iter().map(ToString::to_string).collect(),
+        full_again_after: full_again,
         manifest: manifest.clone(),
     };
     flaws.iter().for_each(|flaw| output.warning(&format!("{}/{}: {flaw}", manifest.instance, manifest.id)));
-    Ok(output.result(&document, || text(&manifest, pin.as_ref(), &seen), Exit::Success))
+    Ok(output.result(&document, || text(&manifest, full_again, pin.as_ref(), &seen), Exit::Success))
 }
 
 /// What `show` prints.
@@ -64,6 +68,10 @@ pub(super) struct ShowDocument {
     proof: Option<ProofDocument>,
     /// What speaks against it, in sentences; empty where it is good.
     flaws: Vec<String>,
+    /// After this, a backup that continues its chain stores the dump in full again; null where the
+    /// dump is stored whole, or the instance is not configured.
+    #[schema(required = true)]
+    full_again_after: Option<Timestamp>,
 }
 
 /// A backup in brief. Sizes are bytes.
@@ -171,14 +179,43 @@ fn attachments(counts: &AttachmentCounts) -> String {
     text
 }
 
-fn text(manifest: &Manifest, pin: Option<&Pin>, seen: &proofs::Seen) -> String {
+/// Returns when the chain of a backup's dump ends by the configuration.
+fn full_again(manifest: &Manifest, config: &Config) -> Option<Timestamp> {
+    let instance = &config.instances.get(&manifest.instance)?.instance;
+    let begun = manifest.database.dump.chain()?.created_at()?;
+    instance.full_every.after(begun, instance.retention.policy.zone().rules())
+}
+
+/// Returns what of a dump is new and what it is based on.
+pub(super) fn new_of_dump(dump: &StoredDump) -> String {
+    match dump.volumes() {
+        None => String::new(),
+        Some(stored) if stored.volumes.len() == 1 => ", in full".to_owned(),
+        Some(_) => format!(", {} new", bytes(dump.new_bytes())),
+    }
+}
+
+fn based_on(manifest: &Manifest, full_again: Option<Timestamp>) -> String {
+    let Some(stored) = manifest.database.dump.volumes() else { return String::new() };
+    let again = full_again.map(|after| format!("; the dump is full again after {}", time(after))).unwrap_or_default();
+    let new = bytes(manifest.database.dump.new_bytes());
+    match stored.volumes.len() {
+        1 => format!("\n  dump          stored in full{again}"),
+        volumes => {
+            let volumes = plural(volumes as u64, "volume");
+            format!("\n  dump          {new} new, based on {volumes} since the full backup {}{again}", stored.chain)
+        }
+    }
+}
+
+fn text(manifest: &Manifest, full_again: Option<Timestamp>, pin: Option<&Pin>, seen: &proofs::Seen) -> String {
     let database = &manifest.database;
     let filestore = &manifest.filestore;
     let mut text = format!(
         "{instance}/{id}
   created       {created}, finished {finished}
   covers        {covers}
-  database      {plain} dumped by pg_dump {pg_dump}, {stored} stored
+  database      {plain} dumped by pg_dump {pg_dump}, {stored} stored{based}
   filestore     {size} in {files}, {new}; references {volumes}, {own} of its own
 ",
         instance = manifest.instance,
@@ -186,9 +223,10 @@ fn text(manifest: &Manifest, pin: Option<&Pin>, seen: &proofs::Seen) -> String {
         created = time(manifest.created_at),
         finished = time(manifest.finished_at),
         covers = covers(manifest),
-        plain = bytes(database.object.plain.size),
+        plain = bytes(database.dump.plain().size),
         pg_dump = one_line(&database.pg_dump),
-        stored = bytes(database.object.stored.size),
+        stored = bytes(manifest.stored_dump_bytes()),
+        based = based_on(manifest, full_again),
         size = bytes(filestore.bytes),
         files = plural(filestore.files, "file"),
         new = new_files(filestore),

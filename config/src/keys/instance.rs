@@ -20,6 +20,14 @@ pub(crate) const BACKUP: &[Key] = &[
         also: &["compression", "level", "compress_level", "compress"],
     },
     Key {
+        name: "full_every",
+        kind: "string",
+        default: "`\"1 month\"`",
+        about: "How long dumps build upon the same full one. Then the next backup stores its dump in full",
+        example: "\"2 weeks\"",
+        also: &["full", "full_interval", "full_backup_every"],
+    },
+    Key {
         name: "timezone",
         kind: "string",
         default: "the system's; UTC if that has no name",

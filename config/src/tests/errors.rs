@@ -204,7 +204,7 @@ fn instance_problems_are_reported() {
             "burst = 3\ndatabase = 'x'",
             &[
                 "c.toml:4: [instance.production] unknown key `burst`; the keys of this section are odoo_conf, database, host, port, \
-               user, password, password_file, sslmode, sslrootcert, pg_path, data_dir, filestore, hold_filestore_gc, compression_level, timezone, \
+               user, password, password_file, sslmode, sslrootcert, pg_path, data_dir, filestore, hold_filestore_gc, compression_level, full_every, timezone, \
                schedule, prune, catch_up, splay, retries, stall_timeout, stale_after",
             ],
         ),

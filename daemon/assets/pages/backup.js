@@ -27,6 +27,12 @@ function state(backup) {
   return backup.warnings.length > 0 ? ["with warnings", "warn"] : ["complete", "good"];
 }
 
+// How a dump is stored: in full, or what is new in it.
+function stored(database) {
+  const own = `${bytes(database.stored_bytes)} stored`;
+  return database.volumes === 1 ? `in full, ${own}` : `${bytes(database.new_bytes)} new, ${own}, based on ${plural(database.volumes, "volume")}`;
+}
+
 function Content({ targets, name, id, at, backup, reload }) {
   const { database, filestore, attachments } = backup;
   const [words, tone] = state(backup);
@@ -40,7 +46,7 @@ function Content({ targets, name, id, at, backup, reload }) {
   };
   const lead = `Database ${database.name} as it was ${relative(backup.created_at)}: ${bytes(database.dump_bytes)} of database and ${plural(filestore.files, "file")} with ${bytes(filestore.bytes)}.`;
   const pairs = [
-    ["Database", `${database.name}: ${bytes(database.dump_bytes)}, ${bytes(database.stored_bytes)} compressed${database.tables ? `; ${plural(database.rows, "row")} in ${plural(database.tables, "table")}` : ""}`],
+    ["Database", `${database.name}: ${bytes(database.dump_bytes)}, ${stored(database)}${database.tables ? `; ${plural(database.rows, "row")} in ${plural(database.tables, "table")}` : ""}`],
     ["Files", `${plural(filestore.files, "file")}, ${bytes(filestore.bytes)}, in ${plural(filestore.volumes, "volume")}`],
     ["New files", filestore.new_files > 0 ? `${plural(filestore.new_files, "file")}, ${bytes(filestore.new_bytes)}` : "none"],
     ["Attachments", attachments && `${plural(attachments.rows, "row")}, referencing ${plural(attachments.files, "file")}; ${count(attachments.in_database)} in the database, ${count(attachments.elsewhere)} elsewhere`],

@@ -189,7 +189,7 @@ pub(super) async fn prepare(
     let (now, name) = (api.handle.now(), last_part(&name));
     let ends = now.saturating_add(VALID).unwrap_or(now);
     let bytes = content.file.as_ref().map(Located::size);
-    let whole = content.manifest.database.object.plain.size + content.manifest.filestore.bytes;
+    let whole = content.manifest.database.dump.plain().size + content.manifest.filestore.bytes;
     let id = api.downloads.issue(Ticket { content, name: name.clone(), ends }, now)?;
     let document = TicketDocument {
         url: format!("/api/v1/downloads/{id}"),

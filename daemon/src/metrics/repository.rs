@@ -5,8 +5,9 @@ use engine::repository::ProofOutcome;
 
 use super::table::{
     ALARMS, BACKUPS, BYTES, CLOCK, DAMAGED, ELSEWHERE, FILES_MISSING, FUTURE, HELD, KNOWN_DAMAGED, NEWEST,
-    NEWEST_DATABASE, NEWEST_DURATION, NEWEST_FILES, NEWEST_FILESTORE, NEWEST_GOOD, NEWEST_PROVEN, NEWEST_RATE,
-    NEWEST_STORED, NEWEST_WARNINGS, PINNED, READ, READABLE, REFUTED, REMOVABLE,
+    NEWEST_DATABASE, NEWEST_DATABASE_NEW, NEWEST_DATABASE_VOLUMES, NEWEST_DURATION, NEWEST_FILES, NEWEST_FILESTORE,
+    NEWEST_GOOD, NEWEST_PROVEN, NEWEST_RATE, NEWEST_STORED, NEWEST_WARNINGS, PINNED, READ, READABLE, REFUTED,
+    REMOVABLE,
 };
 use super::text::{Metric, Text};
 use super::{INSTANCE, flag, seconds};
@@ -53,6 +54,8 @@ pub(crate) fn of_repository(known: &Known, text: &mut Text) {
     };
     add(&NEWEST_DURATION, &took);
     add(&NEWEST_DATABASE, &|facts| Some(facts.backups.first()?.brief.database.dump_bytes as f64));
+    add(&NEWEST_DATABASE_NEW, &|facts| Some(facts.backups.first()?.brief.database.new_bytes as f64));
+    add(&NEWEST_DATABASE_VOLUMES, &|facts| Some(facts.backups.first()?.brief.database.volumes as f64));
     add(&NEWEST_FILESTORE, &|facts| Some(facts.backups.first()?.brief.filestore.bytes as f64));
     add(&NEWEST_FILES, &|facts| Some(facts.backups.first()?.brief.filestore.files as f64));
     add(&NEWEST_STORED, &|facts| Some(facts.backups.first()?.brief.stored_bytes as f64));

@@ -71,6 +71,12 @@ pub(crate) const NEWEST_DURATION: Metric =
     gauge("odoo_backup_newest_backup_duration_seconds", "How long the newest backup took");
 pub(crate) const NEWEST_DATABASE: Metric =
     gauge("odoo_backup_newest_backup_database_bytes", "Size of the newest backup's dump before compression");
+pub(crate) const NEWEST_DATABASE_NEW: Metric = gauge(
+    "odoo_backup_newest_backup_database_new_bytes",
+    "Bytes of the newest backup's dump that no earlier backup has, before compression",
+);
+pub(crate) const NEWEST_DATABASE_VOLUMES: Metric =
+    gauge("odoo_backup_newest_backup_database_volumes", "Volumes that the newest backup's dump is based on");
 pub(crate) const NEWEST_FILESTORE: Metric =
     gauge("odoo_backup_newest_backup_filestore_bytes", "Size of the newest backup's files before compression");
 pub(crate) const NEWEST_FILES: Metric = gauge("odoo_backup_newest_backup_files", "Files in the newest backup");
@@ -119,7 +125,7 @@ pub(crate) const TEXTFILE_WRITTEN: Metric =
 
 /// All of them, in the order in which they are written.
 #[cfg(test)]
-const ALL: [Metric; 44] = [
+const ALL: [Metric; 46] = [
     BUILD_INFO,
     STARTED,
     NOTIFIER_FAILING,
@@ -155,6 +161,8 @@ const ALL: [Metric; 44] = [
     NEWEST_PROVEN,
     NEWEST_DURATION,
     NEWEST_DATABASE,
+    NEWEST_DATABASE_NEW,
+    NEWEST_DATABASE_VOLUMES,
     NEWEST_FILESTORE,
     NEWEST_FILES,
     NEWEST_STORED,

@@ -75,7 +75,7 @@ fn named([backups, bytes]: [&str; 2], removed: Option<(u64, u64)>) -> impl Itera
 fn figures_of(manifest: &Manifest) -> BTreeMap<String, u64> {
     let figures = [
         ("stored_bytes", manifest.stored_bytes()),
-        ("database_bytes", manifest.database.object.plain.size),
+        ("database_bytes", manifest.database.dump.plain().size),
         ("filestore_bytes", manifest.filestore.bytes),
         ("filestore_files", manifest.filestore.files),
     ];

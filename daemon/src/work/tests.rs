@@ -184,7 +184,7 @@ impl Copied {
     /// Removes an object of a backup from the first repository.
     fn damage(&self, id: &BackupId) {
         let folder = self.fixture.project.repository().join(INSTANCE).join(id.as_str());
-        std::fs::remove_file(folder.join("database.dump.zst")).unwrap();
+        std::fs::remove_file(folder.join("database.map.zst")).unwrap();
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::earlier::Earlier;
 use super::previous::{Previous, previous};
 use super::{BackupOptions, Source};
 use crate::error::{Error, explain};
@@ -18,7 +19,7 @@ use crate::manifest::{AttachmentContent, FilestoreContent, FilestoreFindings, St
 use crate::odoo::{CollectorHold, attachments, still_named};
 use crate::postgres::{self, PostgresError, Session};
 use crate::progress::Task;
-use crate::repository::{Draft, Repository};
+use crate::repository::Draft;
 use crate::run::Run;
 use crate::stream::{Fingerprint, body_of, encode_list};
 
@@ -32,21 +33,20 @@ pub(super) struct StoredFiles {
 /// Stores the list of attachments, and every file that no earlier backup contains. Releases `hold`
 /// after the last file was read.
 pub(super) async fn store_files(
-    repository: &Repository,
     draft: &Draft,
     instance: &Instance,
     source: &Source,
+    before: &Earlier<'_>,
     hold: Option<CollectorHold>,
     options: BackupOptions,
     run: &Run,
 ) -> Result<StoredFiles, Error> {
     let (attachments, named) = store_attachments(draft, source).await?;
-    let Previous { volumes: earlier, held, suspect, missing: known, removed, mut warnings } =
-        previous(repository, &instance.name, draft.id()).await?;
+    let Previous { volumes: earlier, held, suspect, missing: known, removed, mut warnings } = previous(before).await?;
     let expected = attachments.as_ref().map_or(0, |attachments| attachments.counts.files);
     let mut ledger = Ledger::new(named, held, options.reread);
     suspect.iter().for_each(|path| ledger.suspect(path));
-    let location = repository.store().location();
+    let location = before.repository.store().location();
     let folder = location.strip_prefix("file://").map(Path::new);
     let foreign: Vec<_> = folder.into_iter().map(|folder| (folder, "the repository")).collect();
     let batches = Batches::new(&instance.filestore, ledger).without(&foreign);
@@ -196,7 +196,7 @@ async fn store_one_by_one(
             draft.withdraw(&object.key).await?;
             continue;
         }
-        let (list, ()) = draft.add(&format!("{name}.files.zst"), list).await?;
+        let (list, ()) = draft.add_kept(&format!("{name}.files.zst"), list).await?;
         volumes.push(Volume { files, bytes, object, list, replaces: None });
     }
     Ok(volumes)

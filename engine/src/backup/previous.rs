@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use super::earlier::Earlier;
 use crate::error::{Error, explain};
 use crate::filestore::{Allowance, FileName, FileNames, Held, read_list, reserve};
-use crate::manifest::{FilestoreFindings, Manifest, StoredObject, Volume};
-use crate::repository::{BackupId, BackupRef, KnownDamage, ObjectListing, Repository};
+use crate::manifest::{FilestoreFindings, StoredObject, Volume};
+use crate::repository::{BackupRef, Repository};
 
 /// The volumes that the next backup may reference, and their content.
 #[derive(Debug, Default)]
@@ -24,83 +25,45 @@ pub(super) struct Previous {
     pub(super) warnings: Vec<String>,
 }
 
-/// Reads the latest readable backup that is earlier than `id`: an imported one may be older than
-/// others.
+/// Reads the lists of the volumes that the latest backup references.
 ///
 /// Uses only what is visibly there: a volume that is missing, has another size or an unreadable
 /// list is left out, and its files are stored again.
 ///
 /// # Errors
 /// [`Error::Repository`], [`Error::Store`] where the store is not available.
-pub(super) async fn previous(repository: &Repository, instance: &str, id: &BackupId) -> Result<Previous, Error> {
+pub(super) async fn previous(earlier: &Earlier<'_>) -> Result<Previous, Error> {
+    let Some(manifest) = &earlier.latest else { return Ok(Previous::default()) };
     let mut warnings = Vec::new();
-    let Some(manifest) = latest(repository, instance, id, &mut warnings).await? else {
-        return Ok(Previous { warnings, ..Previous::default() });
-    };
-    // `latest` has warned of folders that may not be read.
-    let (listed, _) = ObjectListing::readable(&**repository.store(), instance).await?;
-    let known = match if listed.has_known_damage() {
-        repository.known_damage(instance).await
-    } else {
-        Ok(KnownDamage::new())
-    } {
-        Err(error) if error.is_of_object() => {
-            warnings.push(format!("unable to tell which objects are damaged: {error}"));
-            KnownDamage::new()
-        }
-        known => known?,
-    };
     let mut volumes = Vec::new();
     let mut held = Vec::new();
     let mut allowance = Allowance::default();
-    for volume in manifest.filestore.volumes {
-        let damage = [&volume.object.key, &volume.list.key].into_iter().find_map(|key| known.get(key));
-        let reason = match listed.holds(&volume.object) && listed.holds(&volume.list) {
-            _ if let Some(found) = damage => found.reasons.join("; "),
-            true => match read_volume_list(repository, &volume, volumes.len(), &mut allowance).await {
+    for volume in &manifest.filestore.volumes {
+        let reason = match earlier.reason_against([&volume.object, &volume.list]) {
+            Some(reason) => reason,
+            None => match read_volume_list(earlier.repository, volume, volumes.len(), &mut allowance).await {
                 Ok(files) => {
                     reserve(&mut held, files.len() as u64).map_err(out_of_memory)?;
                     held.extend(files);
-                    volumes.push(volume);
+                    volumes.push(volume.clone());
                     continue;
                 }
                 Err(error) if error.is_damage() => explain(&error).to_string(),
                 // Its content is unknown: storing all of it again would not help.
                 Err(error) => return Err(error),
             },
-            false => "it is missing or has the wrong size".to_owned(),
         };
         let key = &volume.object.key;
         warnings.push(format!(
             "{key} is damaged, and with it the backups that reference it: {reason}; its files are stored again"
         ));
     }
-    let removed = manifest.filestore.removed.filter(|removed| listed.holds(removed));
+    let removed = manifest.filestore.removed.clone().filter(|removed| earlier.listed.holds(removed));
     // A damaged file that was recovered from an earlier backup is stored intact.
-    let FilestoreFindings { damaged, rescued, missing, .. } = manifest.filestore.findings;
-    let suspect = damaged.into_iter().filter(|path| !rescued.contains(path)).collect();
-    let missing = missing.into_iter().collect();
+    let FilestoreFindings { damaged, rescued, missing, .. } = &manifest.filestore.findings;
+    let suspect = damaged.iter().filter(|path| !rescued.contains(path)).cloned().collect();
+    let missing = missing.iter().cloned().collect();
     Ok(Previous { volumes, held: FileNames::of_volumes(held), suspect, missing, removed, warnings })
-}
-
-async fn latest(
-    repository: &Repository,
-    instance: &str,
-    id: &BackupId,
-    warnings: &mut Vec<String>,
-) -> Result<Option<Manifest>, Error> {
-    let (mut names, unreadable) = repository.readable_names(Some(instance)).await?;
-    warnings.extend(unreadable.iter().map(|error| explain(error).with_hint()));
-    names.retain(|earlier| earlier.id < *id);
-    names.sort();
-    for backup in names.iter().rev() {
-        match repository.verified_manifest(backup).await {
-            Ok(manifest) => return Ok(Some(manifest)),
-            Err(error) if !error.is_of_object() => return Err(error.into()),
-            Err(error) => warnings.push(format!("unable to reuse the files of {backup}: {error}")),
-        }
-    }
-    Ok(None)
 }
 
 async fn read_volume_list(

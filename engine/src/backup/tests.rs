@@ -39,7 +39,7 @@ async fn stopped_at(project: &Project, name: &'static str) -> (Result<Manifest, 
 #[tokio::test]
 async fn stopped_backup_leaves_nothing_or_everything() {
     let project = Project::start().await;
-    for name in ["database.dump.zst", "filestore-0001.tar.zst"] {
+    for name in ["database-0001.zst", "database.map.zst", "filestore-0001.tar.zst"] {
         let (result, left) = stopped_at(&project, name).await;
         assert!(result.unwrap_err().is_interruption());
         assert!(left.is_empty(), "{left:?}");

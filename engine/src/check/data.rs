@@ -11,15 +11,17 @@ use super::known::remember;
 use super::rotation::{Candidate, Rotation};
 use super::sample::Sample;
 use super::structure::Survey;
+use crate::cause;
+use crate::dump::{DamagedVolume, read_index};
 use crate::error::{Error, explain};
 use crate::filestore::{compare, read_list};
-use crate::manifest::{DatabaseContent, StoredObject, Volume};
+use crate::manifest::{DumpVolume, Manifest, StoredObject, Volume};
 use crate::postgres::{self, Tools};
 use crate::progress::Task;
-use crate::repository::{Damage, Examined, Repository, damage_by_store, speaks_of_object};
+use crate::repository::{Damage, Examined, Repository, RepositoryError, or_damage, speaks_of_object};
 use crate::run::Run;
 use crate::store::Key;
-use crate::stream::{Digest, Malformed, decode};
+use crate::stream::{Digest, Malformed};
 
 /// How many objects are read at once.
 const PARALLEL_READS: usize = 2;
@@ -46,8 +48,10 @@ fn name_of(object: &StoredObject) -> (Key, Digest) {
 
 /// What is read at once.
 enum Unit<'a> {
-    /// A dump, and whether pg_restore can read its table of contents.
-    Dump(&'a DatabaseContent),
+    /// A whole dump or its map, and whether pg_restore can read the table of contents.
+    Dump(&'a Manifest),
+    /// A volume of dumps and its index, which are compared with each other.
+    DumpVolume(&'a DumpVolume),
     /// A volume and its list, which are compared with each other.
     Volume(&'a Volume),
     List(&'a StoredObject),
@@ -57,7 +61,8 @@ impl Unit<'_> {
     /// Returns the object that identifies the unit, and the one that is read with it.
     fn objects(&self) -> (&StoredObject, Option<&StoredObject>) {
         match self {
-            Self::Dump(content) => (&content.object, None),
+            Self::Dump(manifest) => (manifest.database.dump.main(), None),
+            Self::DumpVolume(volume) => (&volume.object, Some(&volume.index)),
             Self::Volume(volume) => (&volume.object, Some(&volume.list)),
             Self::List(object) => (object, None),
         }
@@ -118,7 +123,8 @@ fn candidates(survey: &Survey) -> impl Iterator<Item = Candidate<Unit<'_>>> {
     let mut units: BTreeMap<(Key, String), Unit<'_>> = BTreeMap::new();
     for backup in &survey.backups {
         let Some(manifest) = &backup.manifest else { continue };
-        let dump = std::iter::once(Unit::Dump(&manifest.database));
+        let parts = manifest.database.dump.volumes().into_iter().flat_map(|stored| &stored.volumes);
+        let dump = std::iter::once(Unit::Dump(manifest)).chain(parts.map(Unit::DumpVolume));
         let volumes = manifest.filestore.volumes.iter().map(Unit::Volume);
         for unit in dump.chain(volumes).chain(manifest.lists().map(Unit::List)) {
             let (first, second) = unit.objects();
@@ -142,14 +148,17 @@ async fn read_unit(repository: &Repository, unit: &Unit<'_>, tools: &Tools, run:
     let (object, _) = unit.objects();
     let task = match unit {
         Unit::List(_) => Task::default(),
-        Unit::Dump(_) | Unit::Volume(_) => run.progress.task(object.key.as_str(), Some(object.plain.size)),
+        Unit::Dump(_) | Unit::DumpVolume(_) | Unit::Volume(_) => {
+            run.progress.task(object.key.as_str(), Some(object.plain.size))
+        }
     };
     match unit {
         Unit::List(object) => Ok(read_to_end(repository, object, task).await?.into_iter().collect()),
-        Unit::Dump(content) => Ok(match read_to_end(repository, object, task).await? {
-            None => unreadable_archive(repository, content, tools).await?.into_iter().collect(),
+        Unit::Dump(manifest) => Ok(match read_to_end(repository, object, task).await? {
+            None => unreadable_archive(repository, manifest, tools).await?.into_iter().collect(),
             Some(damage) => vec![damage],
         }),
+        Unit::DumpVolume(volume) => read_dump_volume(repository, volume, task).await,
         Unit::Volume(volume) => read_volume(repository, volume, task).await,
     }
 }
@@ -162,23 +171,67 @@ async fn read_to_end(repository: &Repository, object: &StoredObject, task: Task)
 /// it cannot.
 async fn unreadable_archive(
     repository: &Repository,
-    content: &DatabaseContent,
+    manifest: &Manifest,
     tools: &Tools,
 ) -> Result<Option<Damage>, Error> {
-    let object = &content.object;
-    let tool = tools.find("pg_restore", content.pg_dump_major()).await?;
-    let body = match repository.store().get(&object.key, None).await {
-        Ok(body) => body,
-        Err(error) => return damage_by_store(error).map(Some),
+    let object = manifest.database.dump.main();
+    let tool = tools.find("pg_restore", manifest.database.pg_dump_major()).await?;
+    let opened = async {
+        let dump = repository.dump(manifest).await?;
+        Ok((dump.open(Task::default()).await?, dump))
     };
-    let archive = decode(body, object.plain, object.stored, Task::default());
-    match postgres::read_toc(&tool, archive, object.key.as_str()).await {
+    let (archive, dump) = match or_damage(opened.await)? {
+        Examined::Intact(opened) => opened,
+        Examined::Damaged(damage) => return Ok(Some(damage)),
+    };
+    match postgres::read_toc(&tool, archive, dump.name()).await {
         Ok(_) => Ok(None),
         Err(error) if error.is_verdict() || speaks_of_object(&error) => {
-            Ok(Some(Damage { key: object.key.clone(), reason: explain(&error).to_string() }))
+            let volume = cause::row(&error).find_map(|error| error.downcast_ref::<DamagedVolume>());
+            let key = volume.map_or_else(|| object.key.clone(), |volume| volume.key.clone());
+            Ok(Some(Damage { key, reason: explain(&error).to_string() }))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Reads a volume of dumps and its index, and compares each frame with the index.
+pub(super) async fn read_dump_volume(
+    repository: &Repository,
+    volume: &DumpVolume,
+    task: Task,
+) -> Result<Vec<Damage>, Error> {
+    let lengths = volume.lengths();
+    let index = repository.examine(&volume.index, Task::default(), move |index| read_index(index, lengths)).await?;
+    let index = match index {
+        Examined::Intact(index) => index,
+        Examined::Damaged(of_index) => {
+            let of_volume = read_to_end(repository, &volume.object, task).await?;
+            return Ok(of_volume.into_iter().chain([of_index]).collect());
+        }
+    };
+    let Some(reader) = repository.volume(volume, index.frames).map_err(|source| reading(&volume.index, source))? else {
+        // It has no bytes, so no dump needs a frame of it.
+        return Ok(read_to_end(repository, &volume.object, task).await?.into_iter().collect());
+    };
+    let read = async {
+        let mut plain = reader.open(task.clone()).await?;
+        let copied = tokio::io::copy(&mut plain, &mut tokio::io::sink()).await;
+        copied.map_err(|source| reading(&volume.object, source))
+    };
+    let Examined::Damaged(damage) = or_damage(read.await)? else { return Ok(Vec::new()) };
+    // A frame differs from the index. The volume's own digest tells which of the two is wrong.
+    Ok(match read_to_end(repository, &volume.object, task).await? {
+        Some(_) => vec![damage],
+        None => {
+            let reason = format!("it does not describe its volume: {}", damage.reason);
+            vec![Damage { key: volume.index.key.clone(), reason }]
+        }
+    })
+}
+
+fn reading(object: &StoredObject, source: io::Error) -> RepositoryError {
+    RepositoryError::Read { key: object.key.clone(), source }
 }
 
 /// Reads a volume and its list, and compares each of the files with the list.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use super::data::read_volume;
+use super::data::{read_dump_volume, read_volume};
 use super::known::note;
 use crate::error::{Error, explain};
 use crate::manifest::{Manifest, StoredObject};
@@ -93,9 +93,14 @@ async fn read_again(
     run: &Run,
 ) -> Result<Vec<Damage>, Error> {
     let task = run.progress.task(object.key.as_str(), Some(object.plain.size));
-    match manifest.filestore.volumes.iter().find(|volume| volume.object.key == object.key) {
-        Some(volume) => read_volume(repository, volume, task).await,
-        None => {
+    let dumps = manifest.database.dump.volumes().map_or(&[][..], |stored| &stored.volumes);
+    let is_named = |one: &StoredObject| one.key == object.key;
+    let volume = manifest.filestore.volumes.iter().find(|volume| is_named(&volume.object));
+    let of_dump = dumps.iter().find(|volume| is_named(&volume.object) || is_named(&volume.index));
+    match (volume, of_dump) {
+        (Some(volume), _) => read_volume(repository, volume, task).await,
+        (None, Some(volume)) => read_dump_volume(repository, volume, task).await,
+        (None, None) => {
             let read = repository.examine(object, task, |plain| io::copy(plain, &mut io::sink())).await?;
             Ok(read.damage().into_iter().collect())
         }

@@ -76,6 +76,10 @@ pub enum FullReason {
     Future,
     /// The dump is to be cut in another way.
     Chunker,
+    /// A backup of the chain failed verification, or its map is damaged.
+    Doubted,
+    /// Nothing of the earlier volumes can be used.
+    Nothing,
 }
 
 impl fmt::Display for FullReason {
@@ -86,27 +90,23 @@ impl fmt::Display for FullReason {
             Self::Due => "the last full backup is older than `full_every`",
             Self::Future => "the last full backup is dated in the future",
             Self::Chunker => "the dump is cut in another way than before",
+            Self::Doubted => "an earlier backup of the chain failed verification or is damaged",
+            Self::Nothing => "nothing of the earlier volumes can be used",
         })
     }
 }
 
 /// Returns why a backup at `now` must be full, although there is a chain to continue.
 ///
-/// `begun` is the date of the chain's full backup, `oldest` the moment `full_every` before `now`,
-/// and `suits` whether the chain's chunks [suit](super::Chunker::suits) the previous dump.
-pub fn full_reason(
-    asked: bool,
-    (begun, oldest, now): (Timestamp, Timestamp, Timestamp),
-    suits: bool,
-) -> Option<FullReason> {
+/// `begun` is the date of the chain's full backup, and `oldest` the moment `full_every` before
+/// `now`.
+pub fn full_reason(asked: bool, begun: Timestamp, oldest: Timestamp, now: Timestamp) -> Option<FullReason> {
     if asked {
         Some(FullReason::Asked)
     } else if begun > now {
         Some(FullReason::Future)
     } else if begun <= oldest {
         Some(FullReason::Due)
-    } else if !suits {
-        Some(FullReason::Chunker)
     } else {
         None
     }

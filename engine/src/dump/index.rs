@@ -70,6 +70,11 @@ pub(super) struct Frame {
 }
 
 impl Frames {
+    /// Returns the number of frames.
+    pub(super) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
     /// Returns the volume's length before compression.
     pub(super) fn plain(&self) -> u64 {
         self.plain

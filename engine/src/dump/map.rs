@@ -1,5 +1,6 @@
 //! The map of a dump: of which parts of which volumes it consists.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 
 use crate::stream::{Encoded, FrameWriter, Level, Malformed, records};
@@ -35,11 +36,17 @@ pub(super) struct MapWriter {
     list: FrameWriter<Vec<u8>>,
     last: Option<Segment>,
     segments: u64,
+    used: BTreeSet<u32>,
 }
 
 impl MapWriter {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { list: FrameWriter::new(Vec::new(), Level::OF_LISTS)?, last: None, segments: 0 })
+        Ok(Self {
+            list: FrameWriter::new(Vec::new(), Level::OF_LISTS)?,
+            last: None,
+            segments: 0,
+            used: BTreeSet::new(),
+        })
     }
 
     /// Appends bytes of the dump. What continues the last segment becomes part of it.
@@ -51,6 +58,7 @@ impl MapWriter {
             }
             last => {
                 self.segments += 1;
+                self.used.insert(next.volume);
                 last.replace(next).map_or(Ok(()), |last| write(&mut self.list, last))
             }
         }
@@ -61,12 +69,12 @@ impl MapWriter {
         self.segments + 2 <= MOST_SEGMENTS
     }
 
-    /// Returns the list, and how many segments it has.
-    pub(super) fn finish(mut self) -> io::Result<(Encoded, u64)> {
+    /// Returns the list, how many segments it has, and the numbers of the volumes in it.
+    pub(super) fn finish(mut self) -> io::Result<(Encoded, u64, BTreeSet<u32>)> {
         if let Some(last) = self.last {
             write(&mut self.list, last)?;
         }
-        Ok((self.list.into_list()?, self.segments))
+        Ok((self.list.into_list()?, self.segments, self.used))
     }
 }
 

@@ -26,7 +26,7 @@ mod map;
 mod read;
 mod write;
 
-pub use base::Base;
+pub use base::{Base, Continued};
 pub use choose::{Built, FullReason, MOST_VOLUMES, full_reason, kept};
 pub use chunks::{ChunkKey, Chunker};
 pub use index::{Frames, Index, Lengths, read_index};

@@ -1,5 +1,6 @@
 //! Puts a dump together from the frames of its volumes.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::sync::Arc;
@@ -77,6 +78,23 @@ impl Dump {
         Ok(dump)
     }
 
+    /// Returns how many stored bytes [`read_dump`] uses: a frame that is needed again after another
+    /// one of its volume counts again.
+    pub fn stored_bytes(self: &Arc<Self>) -> u64 {
+        let fetched = Steps::of(self).filter(|step| step.fetch.is_some());
+        fetched.map(|step| step.frame.stored.end - step.frame.stored.start).sum()
+    }
+
+    /// Returns the volumes of which [`read_dump`] uses every frame.
+    pub fn whole_volumes(self: &Arc<Self>) -> Vec<Key> {
+        let mut used: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); self.volumes.len()];
+        for step in Steps::of(self) {
+            used[step.slot].extend(step.fetch);
+        }
+        let volumes = self.volumes.iter().zip(used).filter(|(volume, used)| used.len() == volume.frames.len());
+        volumes.map(|(volume, _)| volume.key.clone()).collect()
+    }
+
     fn slot(&self, number: u32) -> Option<usize> {
         self.volumes.iter().position(|volume| volume.number == number)
     }
@@ -145,8 +163,7 @@ pub type Open = Arc<dyn Fn(&Key, Range<u64>) -> BoxFuture<'static, io::Result<Bo
 /// a dump with another fingerprint is a `Mismatch`.
 ///
 /// Must be called within a tokio runtime.
-pub fn read_dump(dump: Dump, open: Open, task: Task) -> Body {
-    let dump = Arc::new(dump);
+pub fn read_dump(dump: Arc<Dump>, open: Open, task: Task) -> Body {
     transform(fetch(&dump, open), CHUNK, move |mut frames, out| {
         let mut whole = Running::default();
         let mut decoder = Decompressor::new()?;

@@ -73,21 +73,21 @@ impl Backup {
         let built: Vec<_> =
             built.map(|(size, needed)| Built { number: size.number, bytes: size.bytes, needed }).collect();
         let kept = kept(&built, before.dump.size);
-        let (last, (volume, index)) = before.volumes.last_key_value().unwrap();
-        let Index { chunker, key, .. } = read_index(index.open(), volume.lengths()).unwrap();
-        let mut base = Base::after(*last, chunker, key);
+        let (last, _) = before.volumes.last_key_value().unwrap();
+        let mut base = Continued::after(*last);
         let mut volumes = before.volumes.clone();
         volumes.retain(|number, _| kept.contains(number));
         for (number, (volume, index)) in &volumes {
             base.add(*number, index.open(), volume.lengths()).unwrap();
         }
+        let base = base.finish(before.dump.size).unwrap_or_else(|_| Base::full(0).unwrap());
         Self::write(volumes, base, dump).await
     }
 
     async fn write(mut volumes: BTreeMap<u32, (Object, Object)>, base: Base, dump: &[u8]) -> Self {
         let number = base.number();
         let encoded = write_dump(body_of(dump.to_vec()), base, Level::default(), 2, Task::default());
-        let (volume, WrittenDump { dump, segments, index, map }) = Object::of(encoded).await;
+        let (volume, WrittenDump { dump, segments, index, map, .. }) = Object::of(encoded).await;
         volumes.insert(number, (volume, Object::of(index).await.0));
         Self { volumes, map: Object::of(map).await.0, dump, segments }
     }
@@ -119,7 +119,7 @@ impl Backup {
             Ok(parts) => parts,
             Err(error) => return (Vec::new(), Some(error)),
         };
-        let mut body = read_dump(dump, open, Task::default());
+        let mut body = read_dump(Arc::new(dump), open, Task::default());
         let mut bytes = Vec::new();
         let read = tokio::io::AsyncReadExt::read_to_end(&mut body, &mut bytes).await;
         (bytes, read.err())
@@ -177,7 +177,7 @@ async fn volumes_are_read_forward() {
     let requests = Requests::default();
     let (parts, open) = backup.parts(&requests).unwrap();
     assert!(backup.segments > 100, "{}", backup.segments);
-    assert!(read_body(read_dump(parts, open, Task::default())).await.unwrap() == dump);
+    assert!(read_body(read_dump(Arc::new(parts), open, Task::default())).await.unwrap() == dump);
     assert_eq!(requests.lock().unwrap().len(), 5, "one for each volume");
 }
 
@@ -205,11 +205,11 @@ async fn failed_dump_stores_nothing() {
 #[tokio::test]
 async fn index_of_other_chain_is_refused() {
     let [one, other] = [Backup::next(None, b"a").await, Backup::next(None, b"a").await];
+    let mut base = Continued::after(2);
     let (volume, index) = &one.volumes[&1];
-    let Index { chunker, .. } = read_index(index.open(), volume.lengths()).unwrap();
+    base.add(1, index.open(), volume.lengths()).unwrap();
     let (volume, index) = &other.volumes[&1];
-    let mut base = Base::after(1, chunker, ChunkKey::draw().unwrap());
-    let error = base.add(1, index.open(), volume.lengths()).unwrap_err();
+    let error = base.add(2, index.open(), volume.lengths()).unwrap_err();
     assert!(error.to_string().contains("another chain"), "{error}");
 }
 

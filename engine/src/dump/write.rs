@@ -1,5 +1,6 @@
 //! Writes what is new in a dump as a volume, with its index and the map of the dump.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, Scope, ScopedJoinHandle};
@@ -23,6 +24,8 @@ pub struct WrittenDump {
     pub dump: Fingerprint,
     /// How many segments its map has.
     pub segments: u64,
+    /// The numbers of the volumes in it.
+    pub used: BTreeSet<u32>,
     /// The index of the new volume.
     pub index: Encoded,
     /// The map of the dump.
@@ -72,11 +75,11 @@ impl Writer<'_> {
         cutter.finish(|chunk| self.append(chunk))?;
         let Self { base, volume, mut index, map, .. } = self;
         let (plain, stored) = volume.finish(&mut index)?;
-        let (map, segments) = map.finish()?;
+        let (map, segments, used) = map.finish()?;
         let index = index.finish(base.chunker, base.key)?;
         let dump = whole.finish()?;
         let plain = plain.unwrap_or(dump);
-        Ok(Packed { plain, stored, value: WrittenDump { dump, segments, index, map } })
+        Ok(Packed { plain, stored, value: WrittenDump { dump, segments, used, index, map } })
     }
 
     /// Appends a chunk to the dump, and to the volume unless it is known.

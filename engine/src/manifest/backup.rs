@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{BackupId, CHECKSUMS, MANIFEST, Manifest, SET_ASIDE};
 use crate::store::Key;
+use crate::stream::Digest;
 
 /// A backup of an instance: `production/20261121T020003Z-3f9c`. Sorts by instance, then by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
@@ -57,6 +58,15 @@ impl BackupRef {
     pub(crate) fn quarantined_manifest(&self) -> Key {
         self.object(SET_ASIDE)
     }
+}
+
+/// Another backup of the same instance, as it was when a manifest named it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupLink {
+    /// Its id.
+    pub id: BackupId,
+    /// SHA-256 of its `manifest.json`. A repack may have changed the manifest since.
+    pub manifest: Digest,
 }
 
 impl fmt::Display for BackupRef {

@@ -45,8 +45,15 @@ pub struct DatabaseBrief {
     pub name: String,
     /// The dump before compression.
     pub dump_bytes: u64,
-    /// The dump as it is stored.
+    /// How many of them no earlier backup has.
+    pub new_bytes: u64,
+    /// What its own objects take in the repository, without those shared with earlier backups.
     pub stored_bytes: u64,
+    /// How many volumes it is put together from, its own included.
+    pub volumes: usize,
+    /// The full backup with which its chain begins. Null if the dump is stored whole, in format 1.
+    #[schema(required = true)]
+    pub chain: Option<BackupId>,
     /// The number of tables whose data it contains. Null if they were not counted.
     #[schema(required = true)]
     pub tables: Option<u64>,
@@ -84,8 +91,11 @@ impl From<&Manifest> for Brief {
             odoo_series: manifest.odoo.as_ref().map(|odoo| odoo.series.clone()).filter(|series| !series.is_empty()),
             database: DatabaseBrief {
                 name: database.name.clone(),
-                dump_bytes: database.object.plain.size,
-                stored_bytes: database.object.stored.size,
+                dump_bytes: database.dump.plain().size,
+                new_bytes: database.dump.new_bytes(),
+                stored_bytes: manifest.stored_dump_bytes(),
+                volumes: database.dump.volumes().map_or(1, |stored| stored.volumes.len()),
+                chain: database.dump.chain().cloned(),
                 tables: rows.map(|rows| rows.tables),
                 rows: rows.map(|rows| rows.rows),
             },

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::BackupId;
-use super::{DatabaseContent, FORMAT, FilestoreContent, Manifest, StoredObject};
+use super::{DatabaseContent, FORMAT_1, FilestoreContent, Manifest, StoredDump, StoredObject};
 use crate::postgres::{Locale, ServerFacts};
 
 /// Returns a locale that exists everywhere.
@@ -30,9 +30,12 @@ pub(crate) fn manifest(instance: &str, id: &BackupId, database: StoredObject) ->
         in_recovery: false,
     };
     Manifest {
-        format: FORMAT,
+        format: FORMAT_1,
         id: id.clone(),
         instance: instance.into(),
+        origin: None,
+        previous: None,
+        keys: Vec::new(),
         created_at: Timestamp::now(),
         finished_at: Timestamp::now(),
         program: String::new(),
@@ -40,7 +43,12 @@ pub(crate) fn manifest(instance: &str, id: &BackupId, database: StoredObject) ->
         source: None,
         odoo: None,
         attachments: None,
-        database: DatabaseContent { name: instance.into(), pg_dump: "0".into(), object: database, rows: None },
+        database: DatabaseContent {
+            name: instance.into(),
+            pg_dump: "0".into(),
+            dump: StoredDump::Whole(database),
+            rows: None,
+        },
         filestore: FilestoreContent::default(),
         imported: None,
         warnings: Vec::new(),

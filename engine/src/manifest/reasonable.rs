@@ -6,7 +6,8 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::{Error, SeqAccess, Visitor};
 
-use super::{BackupRef, Manifest};
+use super::{BackupRef, DumpVolume, DumpVolumes, FORMAT_1, Manifest};
+use crate::dump::MOST_VOLUMES;
 use crate::store::{Key, is_segment};
 
 /// The largest number in a manifest: 8 PiB, which every JSON reader represents exactly.
@@ -67,6 +68,8 @@ impl Manifest {
             .or_else(|| self.too_large())
             .or_else(|| self.named_twice())
             .or_else(|| self.contradiction())
+            .or_else(|| self.strange_dump())
+            .or_else(|| self.encrypted())
             .or_else(|| self.elsewhere())
     }
 
@@ -79,6 +82,7 @@ impl Manifest {
     fn too_large(&self) -> Option<String> {
         let content = &self.filestore;
         let sizes = self.objects().flat_map(|object| [object.plain.size, object.stored.size]);
+        let sizes = sizes.chain([self.database.dump.plain().size]);
         let volumes = content.volumes.iter().flat_map(|volume| [volume.files, volume.bytes]);
         let files = [content.files, content.bytes, content.new_files, content.new_bytes, content.findings.unreferenced];
         let rows = self.database.rows.iter().flat_map(|rows| [rows.tables, rows.rows, rows.large_objects]);
@@ -110,6 +114,41 @@ impl Manifest {
         Some(format!("the sizes that it states of {} do not fit {files} files of {bytes} bytes", wrong.object.key))
     }
 
+    /// Returns a message if the backup is encrypted.
+    fn encrypted(&self) -> Option<String> {
+        (!self.keys.is_empty()).then(|| "it is encrypted, and this version of odoo-backup cannot read that".to_owned())
+    }
+
+    /// Returns a message if the parts of the dump do not fit each other.
+    fn strange_dump(&self) -> Option<String> {
+        let Some(DumpVolumes { map, volumes, chain, .. }) = self.database.dump.volumes() else {
+            let is_known = self.format == FORMAT_1;
+            return (!is_known).then(|| format!("a dump in one object is not of format {}", self.format));
+        };
+        let Some(own) = volumes.last() else { return Some("its dump has no volume".to_owned()) };
+        let folder = self.backup().folder();
+        let of_chain = |key: &Key| BackupRef::of_object(key).is_some_and(|backup| backup.id >= *chain);
+        let is_elsewhere = |volume: &DumpVolume| {
+            let [object, index] = [&volume.object.key, &volume.index.key].map(BackupRef::of_object);
+            object != index || !of_chain(&volume.object.key)
+        };
+        let lists = volumes.iter().map(|volume| &volume.index).chain([map]);
+        if self.format == FORMAT_1 {
+            Some("a dump in volumes is not of format 1".to_owned())
+        } else if volumes.len() > MOST_VOLUMES || !volumes.is_sorted_by(|one, next| one.n < next.n) {
+            Some("the volumes of its dump are too many, or not in order".to_owned())
+        } else if [&own.object, &own.index, map].into_iter().any(|object| !object.key.is_under(&folder)) {
+            Some("its own volume, index or map is not in its folder".to_owned())
+        } else if volumes.iter().any(is_elsewhere) {
+            Some("a volume of its dump does not belong to its chain".to_owned())
+        } else if (*chain == self.id) != (volumes.len() == 1 && own.n == 1) {
+            Some("it does not agree with itself on whether its dump is a full one".to_owned())
+        } else {
+            let large = lists.into_iter().find(|list| list.plain.size > LARGEST_VOLUME_LIST)?;
+            Some(format!("the list {} is larger than any backup's can be", large.key))
+        }
+    }
+
     /// Returns a message if the manifest names an object outside its own backup and earlier backups
     /// of its instance: a prune keeps no other objects for it.
     fn elsewhere(&self) -> Option<String> {
@@ -125,7 +164,7 @@ impl Manifest {
 mod tests {
     use super::*;
     use crate::manifest::BackupId;
-    use crate::manifest::{FilestoreContent, FilestoreFindings, StoredObject, Volume, made_up};
+    use crate::manifest::{FilestoreContent, FilestoreFindings, StoredDump, StoredObject, Volume, made_up};
     use crate::stream::Fingerprint;
 
     fn id() -> BackupId {
@@ -163,7 +202,7 @@ mod tests {
         files.filestore.volumes[0].files = 4;
         archive.filestore.volumes[1].object.plain.size = 2 << 20;
         later.filestore.volumes[0].object.key = Key::new("shop/20261121T020004Z-0000/x.tar.zst").unwrap();
-        other.database.object.key = Key::new(format!("else/{}/database.dump.zst", id())).unwrap();
+        other.database.dump = StoredDump::Whole(object(&format!("else/{}/database.dump.zst", id()), 7));
         list.filestore.volumes[1].list.plain.size = LARGEST_VOLUME_LIST + 1;
         name.instance = "shop~".into();
         let twice = manifest(vec![volume(1), volume(1)]);

@@ -131,7 +131,7 @@ pub(super) fn as_retention_sees(
         figures: Figures {
             rows: manifest.database.rows.as_ref().map(|rows| rows.rows),
             attachments: manifest.attachments.as_ref().map(|attachments| attachments.counts.rows),
-            bytes: Some(manifest.database.object.plain.size + manifest.filestore.bytes),
+            bytes: Some(manifest.database.dump.plain().size + manifest.filestore.bytes),
         },
     }
 }

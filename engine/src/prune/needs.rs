@@ -117,7 +117,7 @@ impl Contents {
                 files.collect::<io::Result<(Vec<FileName>, Vec<u64>)>>()
             });
             let key = &volume.list.key;
-            match or_damage(key, read.await)? {
+            match or_damage(read.await)? {
                 Examined::Intact((names, of)) => {
                     lists.push((key.clone(), names));
                     sizes.insert(key.clone(), of);
@@ -180,7 +180,7 @@ impl Contents {
             let numbers = paths(list).map(|path| Ok(numbers.get(&FileName::new(&path?)).copied()));
             numbers.filter_map(Result::transpose).collect::<io::Result<Vec<u32>>>()
         });
-        match or_damage(&list.key, read.await)? {
+        match or_damage(read.await)? {
             Examined::Intact(files) => self.files.insert(list.key.clone(), files),
             Examined::Damaged(damage) => return Ok(Examined::Damaged(damage)),
         };

@@ -14,12 +14,12 @@ use crate::filestore::{
     ListedFile, ListedFrame, frames, is_intact, lacking, list_again, possible_levels, read_list, write_end,
     write_frame, write_list,
 };
-use crate::manifest::{DatabaseContent, Manifest, StoredObject, Volume};
+use crate::manifest::{Manifest, StoredObject, Volume};
 use crate::postgres::count_rows;
 use crate::progress::Task;
-use crate::repository::{Examined, Repository, damage_by_reading, damage_by_store};
+use crate::repository::{Examined, Repository, damage_by_reading, damage_by_store, or_damage};
 use crate::store::{Key, Store};
-use crate::stream::{Body, CHUNK, Level, body_of, consume, decode, encode_list, produce};
+use crate::stream::{Body, CHUNK, Level, body_of, consume, encode_list, produce};
 
 /// What an object is in a backup.
 pub(super) enum Role<'a> {
@@ -27,10 +27,10 @@ pub(super) enum Role<'a> {
     /// The list of a volume.
     List(&'a Volume),
     /// The list of tables.
-    Tables(&'a DatabaseContent),
+    Tables(&'a Manifest),
     /// The list of attachments.
     Attachments,
-    /// The dump, or the list of removed files.
+    /// A part of the dump, or the list of removed files.
     Other,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn role<'a>(manifest: &'a Manifest, key: &Key) -> Option<Role<'a>> {
         }
     }
     if database.rows.as_ref().is_some_and(|rows| rows.list.key == *key) {
-        return Some(Role::Tables(database));
+        return Some(Role::Tables(manifest));
     }
     if manifest.attachments.as_ref().is_some_and(|attachments| attachments.list.key == *key) {
         return Some(Role::Attachments);
@@ -60,8 +60,8 @@ pub(super) async fn recreate(repair: &Repair<'_>, role: &Role<'_>) -> Result<Res
     let one = |body: Result<Body, String>| body.map(|body| vec![body]);
     let (object, candidates, from) = match role {
         Role::List(volume) => (&volume.list, one(list_of(repair.repository, volume).await?), "its volume"),
-        Role::Tables(database) => match &database.rows {
-            Some(rows) => (&rows.list, one(tables_of(repair.repository, database).await?), "the dump"),
+        Role::Tables(manifest) => match &manifest.database.rows {
+            Some(rows) => (&rows.list, one(tables_of(repair.repository, manifest).await?), "the dump"),
             None => return Ok(Err("the rows were not counted".to_owned())),
         },
         Role::Volume(volume) => {
@@ -106,15 +106,16 @@ async fn list_of(repository: &Repository, volume: &Volume) -> Result<Result<Body
 }
 
 /// Returns the list of tables, recreated from the dump.
-async fn tables_of(repository: &Repository, database: &DatabaseContent) -> Result<Result<Body, String>, Error> {
-    let object = &database.object;
-    let stored = match repository.store().get(&object.key, None).await {
-        Ok(stored) => stored,
-        Err(error) => return damage_by_store(error).map(|damage| Err(format!("the dump: {}", damage.reason))),
+async fn tables_of(repository: &Repository, manifest: &Manifest) -> Result<Result<Body, String>, Error> {
+    let dump = async { repository.dump(manifest).await?.open(Task::default()).await };
+    let map = manifest.database.dump.main();
+    let dump = match or_damage(dump.await)? {
+        Examined::Intact(dump) => dump,
+        Examined::Damaged(damage) => return Ok(Err(format!("the dump: {}", damage.reason))),
     };
-    let (mut dump, counts) = count_rows(decode(stored, object.plain, object.stored, Task::default()));
+    let (mut dump, counts) = count_rows(dump);
     if let Err(error) = tokio::io::copy(&mut dump, &mut tokio::io::sink()).await {
-        return damage_by_reading(&object.key, error).map(|damage| Err(format!("the dump: {}", damage.reason)));
+        return damage_by_reading(&map.key, error).map(|damage| Err(format!("the dump: {}", damage.reason)));
     }
     let counts = match counts.get() {
         Ok(counts) => counts,

@@ -14,6 +14,7 @@ use super::*;
 use crate::backup::{BackupOptions, backup};
 use crate::check::check;
 use crate::instance::made_up;
+use crate::manifest::Manifest;
 use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::{LocalStore, StoreErrorKind};
 use crate::stream::Level;
@@ -76,10 +77,19 @@ impl Fixture {
         BackupRef::new(INSTANCE, self.ids[index].clone())
     }
 
+    async fn manifest(&self, index: usize) -> Manifest {
+        open(self.pristine.path()).await.verified_manifest(&self.backup(index)).await.unwrap()
+    }
+
     async fn repair(&self, repository: &Repository, dry_run: bool) -> Repaired {
         let filestore = self.project.filestore();
         repair(repository, INSTANCE, Some(&filestore), &options(dry_run), &Run::default()).await.unwrap()
     }
+}
+
+/// Returns what an object of the second backup is called in the third.
+fn of_next(name: &str) -> String {
+    name.replace("-0002", "-0003")
 }
 
 fn options(dry_run: bool) -> RepairOptions {
@@ -148,7 +158,9 @@ async fn repair_handles_every_kind_of_damage() {
     let damages: [(&str, Damage); 4] =
         [("truncated", truncate), ("flipped", flip), ("deleted", delete), ("swapped", swap)];
     let kinds = [
-        ("database.dump.zst", End::Quarantined),
+        ("database-0002.zst", End::Quarantined),
+        ("database-0002.index.zst", End::Quarantined),
+        ("database.map.zst", End::Quarantined),
         ("tables.zst", End::Repaired),
         ("attachments.zst", End::Left),
         ("filestore-0001.tar.zst", End::Repaired),
@@ -160,7 +172,7 @@ async fn repair_handles_every_kind_of_damage() {
     for ((name, usually), (how, damage)) in kinds.into_iter().flat_map(|kind| damages.map(|damage| (kind, damage))) {
         let case = format!("{name} {how}");
         let (folder, repository) = fixture.copy().await;
-        damage(&fixture.path(&folder, 1, name), &fixture.path(&folder, 2, name));
+        damage(&fixture.path(&folder, 1, name), &fixture.path(&folder, 2, &of_next(name)));
         let before = keys(&repository).await;
         let report = read_all(&repository).await;
         if (name, how) == ("manifest.json", "deleted") {
@@ -174,14 +186,15 @@ async fn repair_handles_every_kind_of_damage() {
         let damaged = report.damaged_objects();
         let found = damaged.iter().find(|damaged| damaged.key == key);
         let found = found.unwrap_or_else(|| panic!("{case}: {damaged:?}"));
-        let shared = name.starts_with("filestore-0001");
+        let shared = fixture.manifest(2).await.objects().any(|object| object.key == key);
         let hit: Vec<_> = found.backups.iter().map(|backup| backup.id.clone()).collect();
         assert_eq!(hit, fixture.ids[1..if shared { 3 } else { 2 }], "{case}");
 
         let repaired = fixture.repair(&repository, false).await;
         let end = if swapped_sums { End::Quarantined } else { usually };
         let is_both = how == "swapped";
-        let affected = &fixture.ids[1..if is_both { 3 } else { 2 }];
+        let all = is_both || shared && end == End::Quarantined;
+        let affected = &fixture.ids[1..if all { 3 } else { 2 }];
         let after = keys(&repository).await;
         // What was read before and not changed since is not read again.
         let report = if end == End::Repaired { read_all(&repository).await } else { look(&repository).await };
@@ -246,7 +259,7 @@ async fn killed_repair_is_finished_by_next() {
     let (damaged, repository) = fixture.copy().await;
     delete(&fixture.path(&damaged, 1, "filestore-0001.files.zst"), Path::new(""));
     delete(&fixture.path(&damaged, 0, "SHA256SUMS"), Path::new(""));
-    delete(&fixture.path(&damaged, 2, "database.dump.zst"), Path::new(""));
+    delete(&fixture.path(&damaged, 2, "database-0003.zst"), Path::new(""));
     drop(repository);
     for requests in 1.. {
         let folder = tempfile::tempdir().unwrap();
@@ -288,7 +301,9 @@ async fn killed_repair_is_finished_by_next() {
 async fn repair_takes_copies_from_other_repositories() {
     let fixture = Fixture::with_files_of(10_000).await;
     let names = [
-        "database.dump.zst",
+        "database-0002.zst",
+        "database-0002.index.zst",
+        "database.map.zst",
         "attachments.zst",
         "filestore-removed.zst",
         "filestore-0001.tar.zst",
@@ -300,7 +315,7 @@ async fn repair_takes_copies_from_other_repositories() {
         let (damaged, lacking) = (fixture.copy().await, fixture.copy().await);
         fs::remove_file(fixture.path(&lacking.0, 1, name)).unwrap();
         flip(&fixture.path(&damaged.0, 1, name), Path::new(""));
-        damage(&fixture.path(&folder, 1, name), &fixture.path(&folder, 2, name));
+        damage(&fixture.path(&folder, 1, name), &fixture.path(&folder, 2, &of_next(name)));
         read_all(&repository).await;
         // There is no filestore, and any repository may have the object.
         let repaired = async |others: &[&Repository], dry_run| {
@@ -328,8 +343,8 @@ async fn repair_without_copy_quarantines() {
     let fixture = Fixture::with_files_of(10_000).await;
     let (folder, repository) = fixture.copy().await;
     let (other, others) = fixture.copy().await;
-    delete(&fixture.path(&folder, 1, "database.dump.zst"), Path::new(""));
-    flip(&fixture.path(&other, 1, "database.dump.zst"), Path::new(""));
+    delete(&fixture.path(&folder, 1, "database.map.zst"), Path::new(""));
+    flip(&fixture.path(&other, 1, "database.map.zst"), Path::new(""));
     // For the last backup, neither document shows that the copy is of it.
     flip(&fixture.path(&folder, 2, "manifest.json"), Path::new(""));
     delete(&fixture.path(&folder, 2, "SHA256SUMS"), Path::new(""));

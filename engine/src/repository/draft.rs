@@ -3,6 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt;
+
+use super::cache::Cache;
 use super::{BackupId, BackupRef, ObjectListing, RepositoryError};
 use crate::manifest::{MANIFEST, Manifest, StoredObject};
 use crate::store::{Action, Key, Mode, Store, StoreError, StoreErrorKind};
@@ -18,13 +21,20 @@ const LONGEST_REQUEST: Duration = Duration::from_secs(15);
 pub struct Draft {
     store: Arc<dyn Store>,
     backup: BackupRef,
+    /// Keeps what the next backup reads.
+    cache: Option<Cache>,
     /// Keys whose upload was started: their objects may exist.
     begun: Mutex<Vec<Key>>,
 }
 
 impl Draft {
     pub(super) fn new(store: Arc<dyn Store>, backup: BackupRef) -> Self {
-        Self { store, backup, begun: Mutex::default() }
+        Self { store, backup, cache: None, begun: Mutex::default() }
+    }
+
+    /// Keeps what the next backup reads in this cache.
+    pub(super) fn with_cache(self, cache: Option<Cache>) -> Self {
+        Self { cache, ..self }
     }
 
     /// Returns the id that the backup will have.
@@ -60,6 +70,25 @@ impl Draft {
             return Err(failed(StoreErrorKind::Corrupt(format!("{size} bytes arrived of {}", stored.size))));
         }
         Ok((StoredObject { key, plain, stored }, value))
+    }
+
+    /// Does the same as [`Self::add`], for a list in memory that the next backup reads. It is kept
+    /// in the cache of this machine.
+    ///
+    /// # Errors
+    /// Those of [`Self::add`]
+    pub async fn add_kept<T>(&self, name: &str, encoded: Encoded<T>) -> Result<(StoredObject, T), StoreError> {
+        let Some(cache) = &self.cache else { return self.add(name, encoded).await };
+        let Encoded { mut body, outcome } = encoded;
+        let mut bytes = Vec::new();
+        if let Err(source) = body.read_to_end(&mut bytes).await {
+            return Err(self.failed(&self.backup.object(name), StoreErrorKind::Source(source)));
+        }
+        let added = self.add(name, Encoded { body: body_of(bytes.clone()), outcome }).await?;
+        if cache.takes(added.0.stored.size) {
+            cache.keep_object(added.0.stored, &bytes).await;
+        }
+        Ok(added)
     }
 
     /// Stores the checksums, then the manifest. The backup exists from the moment this returns

@@ -5,7 +5,8 @@
 //! repository.json                           format, id, created
 //! RESTORE.txt                               how to restore without this program
 //! <instance>/<backup id>/manifest.json      stored last
-//! <instance>/<backup id>/database.dump.zst
+//! <instance>/<backup id>/database-0001.zst  with its index, and database.map.zst;
+//!                                           format 1: database.dump.zst
 //! <instance>/<backup id>/filestore-0001.tar.zst
 //! <instance>/<backup id>/filestore-0001.files.zst
 //! <instance>/<backup id>/SHA256SUMS
@@ -24,6 +25,7 @@ mod damage;
 mod dates;
 mod documents;
 mod draft;
+mod dump;
 mod guide;
 mod latest;
 pub(crate) mod layout;
@@ -39,6 +41,7 @@ mod room;
 mod selector;
 mod sight;
 mod survey;
+mod upgrade;
 
 use std::io;
 use std::path::Path;
@@ -55,6 +58,7 @@ pub use dates::CLOCK_TOLERANCE;
 pub use dates::{Clocks, is_future};
 pub(crate) use documents::{Checksums, Documents, Verified};
 pub(crate) use draft::Draft;
+pub(crate) use dump::{DumpName, DumpReader};
 pub use guide::store_guide;
 pub use latest::Selected;
 pub(crate) use listed::ObjectListing;
@@ -73,6 +77,7 @@ pub(crate) use revise::Replacement;
 pub use selector::{Position, Selector};
 use selector::{is_latest, usable_backups};
 pub use survey::{DamagedObject, Survey, Surveyed};
+pub use upgrade::Upgraded;
 
 use crate::manifest::FORMAT;
 use crate::run::{Interrupted, Interruptible};
@@ -158,6 +163,18 @@ pub enum RepositoryError {
         what: String,
         /// Its format.
         found: u32,
+    },
+    /// A backup of a later format than the repository's would make older programs fail there.
+    #[error("the repository in {location} has format {found}, and {backup} needs format {needed}")]
+    OlderFormat {
+        /// Where the repository is.
+        location: String,
+        /// Its format.
+        found: u32,
+        /// Instance and id.
+        backup: String,
+        /// The backup's format.
+        needed: u32,
     },
     /// An object cannot be understood, or contradicts another object.
     #[error("{key} in {location} is damaged: {reason}")]
@@ -255,6 +272,7 @@ impl RepositoryError {
                 "run `odoo-backup init` to create one, or correct `url` in the [repository] section".into()
             }
             Self::NewerFormat { .. } => "install a newer odoo-backup".into(),
+            Self::OlderFormat { .. } => "run `odoo-backup upgrade`: it upgrades each repository of the configuration".into(),
             Self::Damaged { .. } => "run `odoo-backup check` to see which backups are affected, and restore another one".into(),
             Self::NoSuchBackup { selector, .. } if is_latest(selector) => {
                 "run `odoo-backup now` to make the first".into()
@@ -346,6 +364,17 @@ impl Repository {
         Ok(Self { store, description, cache: None })
     }
 
+    /// Returns the repository with its `repository.json` as it is now. It may have been upgraded
+    /// since it was opened.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`]
+    pub(crate) async fn opened_again(&self) -> Result<Self, RepositoryError> {
+        let now = Self::open(self.store.clone()).await?;
+        let cache = self.cache.clone().filter(|_| now.description.id == self.description.id);
+        Ok(Self { cache, ..now })
+    }
+
     /// Uses this folder on this machine as the cache for lists and manifests.
     #[must_use]
     pub fn with_cache(mut self, folder: Option<&Path>) -> Self {
@@ -372,7 +401,8 @@ impl Repository {
 
     /// Begins a backup that shows the moment `created_at`.
     pub fn begin(&self, instance: &str, created_at: Timestamp) -> Draft {
-        Draft::new(self.store.clone(), BackupRef::new(instance, BackupId::new(created_at)))
+        let backup = BackupRef::new(instance, BackupId::new(created_at));
+        Draft::new(self.store.clone(), backup).with_cache(self.cache.clone())
     }
 
     /// Returns a draft in the folder of a backup, which need not exist. The objects added there are

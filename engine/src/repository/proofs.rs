@@ -17,12 +17,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{BackupId, BackupRef, Repository, RepositoryError, is_future, member, parse};
+use crate::manifest::Manifest;
 use crate::manifest::{Depth, Verification, seconds};
-use crate::manifest::{FORMAT, Manifest};
 use crate::manifest::{moment, stamp};
 use crate::store::{Key, Mode, Object, read_document};
 use crate::stream::{Digest, body_of};
 
+/// The format of a proof.
+const FORMAT: u32 = 1;
 const PROOFS: &str = "proofs";
 const EXTENSION: &str = ".json";
 

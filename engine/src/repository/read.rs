@@ -117,7 +117,7 @@ impl Repository {
             io::copy(&mut plain, &mut io::sink())?;
             Ok(value)
         });
-        or_damage(&object.key, examined.await)
+        or_damage(examined.await)
     }
 }
 
@@ -125,11 +125,11 @@ impl Repository {
 ///
 /// # Errors
 /// The failure, if it says nothing of the object
-pub(crate) fn or_damage<T>(key: &Key, read: Result<T, RepositoryError>) -> Result<Examined<T>, RepositoryError> {
+pub(crate) fn or_damage<T>(read: Result<T, RepositoryError>) -> Result<Examined<T>, RepositoryError> {
     match read {
         Ok(value) => Ok(Examined::Intact(value)),
         Err(RepositoryError::Store(error)) => damage_by_store(error).map(Examined::Damaged),
-        Err(RepositoryError::Read { source, .. }) => damage_by_reading(key, source).map(Examined::Damaged),
+        Err(RepositoryError::Read { key, source }) => damage_by_reading(&key, source).map(Examined::Damaged),
         Err(other) => Err(other),
     }
 }

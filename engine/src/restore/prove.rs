@@ -3,7 +3,9 @@
 use super::Job;
 use crate::check::{look_again, settle, warn_of_unwritten, write_down};
 use crate::error::{Error, explain};
+use crate::manifest::Manifest;
 use crate::repository::{Proof, ProofName, ProofOccasion, ProofOutcome, Timings};
+use crate::store::Key;
 use crate::verify::{Depth, Verification};
 
 impl Job<'_> {
@@ -73,11 +75,18 @@ impl Job<'_> {
     }
 
     /// Clears the recorded damage of the objects that a copy was made of: all of them were read,
-    /// and their digests matched.
+    /// and their digests matched. Of a volume of dumps, that is so if the dump needs all of it.
     pub(super) async fn settle(&self) {
-        let volumes = self.manifest.filestore.volumes.iter().map(|volume| &volume.object.key);
-        let read = volumes.chain([&self.manifest.database.object.key]);
-        if let Err(error) = settle(self.repository, &self.manifest.instance, read).await {
+        let (repository, instance) = (self.repository, &self.manifest.instance);
+        let settled = async {
+            if repository.known_damage(instance).await?.is_empty() {
+                return Ok(());
+            }
+            let mut read = read_lists(self.manifest);
+            read.extend(repository.dump(self.manifest).await?.read_whole());
+            settle(repository, instance, &read).await
+        };
+        if let Err(error) = settled.await {
             let why = explain(&error);
             self.run.progress.warn(&format!("unable to record which objects of the backup are intact: {why}"));
         }
@@ -86,4 +95,14 @@ impl Job<'_> {
     async fn store(&self, proof: Proof) -> Result<ProofName, Error> {
         Ok(self.repository.store_proof(&proof).await?)
     }
+}
+
+/// Returns the volumes of files that a restore reads to their end, and the lists of the dump.
+fn read_lists(manifest: &Manifest) -> Vec<Key> {
+    let mut read: Vec<_> = manifest.filestore.volumes.iter().map(|volume| volume.object.key.clone()).collect();
+    if let Some(stored) = manifest.database.dump.volumes() {
+        read.extend(stored.volumes.iter().map(|volume| volume.index.key.clone()));
+        read.push(stored.map.key.clone());
+    }
+    read
 }

@@ -247,3 +247,12 @@ fn removed_backup_has_each_rules_reason() {
         ]
     );
 }
+
+#[test]
+fn backup_before_unread_chain_stays() {
+    let last = Policy { keep_last: 1, ..Policy::empty() };
+    let backups = ["c", "b", "a"].map(|id| backup(id, &format!("2026-11-1{}T02:00:00Z", id.as_bytes()[0] - b'a')));
+    let situation = Situation { before_unread_chain: Some("b".into()), ..at("2026-11-13T02:00:00Z") };
+    let expected = ["c: newest, last", "b: newest before the last full dump, which nothing has read back", "a: remove"];
+    assert_eq!(table(&plan(&last, &backups, &situation).unwrap()), expected);
+}

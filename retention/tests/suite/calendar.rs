@@ -61,6 +61,7 @@ fn mark_of(reason: &Reason) -> char {
         Reason::Future => 'F',
         Reason::Newest => 'N',
         Reason::NewestProven => 'P',
+        Reason::BeforeUnreadChain => 'C',
         Reason::Held => 'H',
         Reason::Rule(rule) | Reason::RuleAmongClean(rule) => match rule {
             Rule::Last => 'l',

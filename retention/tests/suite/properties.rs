@@ -65,7 +65,11 @@ fn backups() -> impl Strategy<Value = Vec<Backup>> {
 fn situations() -> impl Strategy<Value = Situation> {
     let interval = prop::option::of((1i64..200).prop_map(SignedDuration::from_hours));
     let accepted = prop::option::of((0i64..600_000).prop_map(|minutes| start() + SignedDuration::from_mins(minutes)));
-    (interval, accepted).prop_map(|(interval, figures_accepted)| Situation { now: now(), interval, figures_accepted })
+    (interval, accepted).prop_map(|(interval, figures_accepted)| Situation {
+        interval,
+        figures_accepted,
+        ..Situation::at(now())
+    })
 }
 
 fn start() -> Timestamp {

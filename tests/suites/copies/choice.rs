@@ -57,7 +57,7 @@ async fn restore_takes_first_intact_repository() {
     // A missing object is noticed at once, a changed byte only when the object is read.
     let id = intact["backup"].as_str().unwrap();
     let folder = project.repository().join(INSTANCE).join(id);
-    for (name, flip_bit) in [("filestore-0001.tar.zst", false), ("database.dump.zst", true)] {
+    for (name, flip_bit) in [("filestore-0001.tar.zst", false), ("database-0001.zst", true)] {
         let (path, what) = (folder.join(name), name.trim_end_matches(".zst"));
         let content = fs::read(&path).unwrap();
         let mut damaged = content.clone();
@@ -79,7 +79,7 @@ async fn restore_takes_first_intact_repository() {
     }
     // If both are damaged, the damage of the first one is reported.
     for repository in [project.repository(), offsite(&project)] {
-        fs::remove_file(repository.join(INSTANCE).join(id).join("database.dump.zst")).unwrap();
+        fs::remove_file(repository.join(INSTANCE).join(id).join("database-0001.zst")).unwrap();
     }
     let failed = program.run(RESTORE).await.expect_code(1);
     assert!(failed.stdout.contains(&format!("in file://{}", project.repository().display())), "{}", failed.stdout);
@@ -108,7 +108,7 @@ async fn drill_takes_first_intact_repository() {
     let drilled = program.run(["drill", "--json"]).await.success().json();
     assert_eq!((&drilled["repository"], &drilled["passed_over"]), (&json!("main"), &json!([])));
     let id = drilled["backup"].as_str().unwrap();
-    fs::remove_file(project.repository().join(INSTANCE).join(id).join("database.dump.zst")).unwrap();
+    fs::remove_file(project.repository().join(INSTANCE).join(id).join("database-0001.zst")).unwrap();
     let drilled = program.run(["drill", "--json"]).await.expect_code(3).json();
     assert_eq!((&drilled["repository"], &drilled["backup"]), (&json!("offsite"), &json!(id)));
     let passed = drilled["passed_over"][0].as_str().unwrap();

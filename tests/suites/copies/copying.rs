@@ -88,13 +88,13 @@ async fn copy_skips_damaged_backup_exits_13() {
     let (project, program) = with_offsite("").await;
     program.run(["now"]).await.success();
     let id = program.run(["list", "--json"]).await.success().json()["backups"][0]["id"].as_str().unwrap().to_owned();
-    let dump = project.repository().join(INSTANCE).join(&id).join("database.dump.zst");
+    let dump = project.repository().join(INSTANCE).join(&id).join("database-0001.zst");
     let mut bytes = fs::read(&dump).unwrap();
     bytes[100] ^= 1;
     fs::write(&dump, bytes).unwrap();
     let copied = program.run(["copy", "--to", "offsite"]).await.expect_code(13);
     assert!(
-        copied.stderr.contains(&format!("{id} was not copied: production/{id}/database.dump.zst: ")),
+        copied.stderr.contains(&format!("{id} was not copied: production/{id}/database-0001.zst: ")),
         "{}",
         copied.stderr
     );

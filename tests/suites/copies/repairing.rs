@@ -10,13 +10,13 @@ use serde_json::json;
 use crate::copies::{offsite, with_offsite};
 
 fn dump(repository: PathBuf, id: &str) -> PathBuf {
-    repository.join(INSTANCE).join(id).join("database.dump.zst")
+    repository.join(INSTANCE).join(id).join("database.map.zst")
 }
 
 fn truncate_dump(project: &Project, id: &str) {
     let path = dump(project.repository(), id);
     let mut bytes = fs::read(&path).unwrap();
-    bytes.truncate(100);
+    bytes.truncate(bytes.len() / 2);
     fs::write(path, bytes).unwrap();
 }
 
@@ -31,10 +31,7 @@ async fn repair_uses_copy_or_quarantines() {
     program.run(["copy", "--to", "offsite"]).await.success();
     truncate_dump(&project, &ids[0]);
     let repair = program.run(["repair"]).await.success().stdout;
-    assert!(
-        repair.contains("database.dump.zst: ") && repair.contains("recreated from the copy in offsite"),
-        "{repair}"
-    );
+    assert!(repair.contains("database.map.zst: ") && repair.contains("recreated from the copy in offsite"), "{repair}");
     program.run(["check", "--read-data"]).await.success();
     // And in the other direction.
     fs::remove_file(dump(offsite(&project), &ids[1])).unwrap();

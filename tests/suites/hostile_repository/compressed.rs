@@ -15,19 +15,21 @@ const REPACK: &[&str] = &["prune", "--repack", "--dry-run"];
 
 /// Where a manifest names compressed objects, and the commands that read them. The first command
 /// must fail.
-const OBJECTS: [(&str, &[&[&str]]); 5] = [
+const OBJECTS: [(&str, &[&[&str]]); 7] = [
     ("/filestore/volumes/0/list", &[READ, NOW, FETCH, RESTORE, EXPORT, REPAIR, REPACK]),
     ("/filestore/volumes/0/object", &[READ, RESTORE, EXPORT, REPAIR]),
     ("/attachments/list", &[READ, FILES]),
     ("/database/rows/list", &[READ, RESTORE]),
-    ("/database/object", &[READ, RESTORE, EXPORT]),
+    ("/database/volumes/0/object", &[READ, RESTORE, EXPORT]),
+    ("/database/volumes/0/index", &[READ, NOW, RESTORE, EXPORT]),
+    ("/database/map", &[READ, NOW, RESTORE, EXPORT]),
 ];
 
 async fn every_object(name: &str, stored: &[u8], plain: Fingerprint) {
     let forge = Forge::start().await;
     for (pointer, commands) in OBJECTS {
-        // A dump may have any size, and reading it may take any time.
-        if pointer == "/database/object" && plain.size > GIB {
+        // A volume may have any size, and reading it may take any time.
+        if pointer == "/database/volumes/0/object" && plain.size > GIB {
             continue;
         }
         forge.renew();
@@ -104,10 +106,12 @@ async fn endless_archive_contents_fail() {
         vec![0; 9],
     ]
     .concat();
-    let frame = compressed(&entry.repeat((8 << 20) / entry.len())).await;
-    let stored = [compressed(&head).await, frame.repeat(512)].concat();
+    let entries = entry.repeat((8 << 20) / entry.len());
+    let volume = [head.as_slice(), &entries].concat();
     let forge = Forge::start().await;
     forge.renew();
-    forge.put_object("/database/object", &stored, claimed(4 << 30));
+    // The map needs the entries of its volume again and again.
+    let segments = [(0, head.len())].into_iter().chain(std::iter::repeat_n((head.len(), entries.len()), 512));
+    forge.put_dump(&volume, segments).await;
     forge.try_case("a table of contents of 4 GiB", "", &[READ, RESTORE, EXPORT]).await;
 }

@@ -188,8 +188,11 @@ async fn manifest_beyond_its_limit_is_refused() {
 async fn manifest_with_impossible_figures_is_refused() {
     let forge = Forge::start().await;
     for pointer in [
-        "/database/object/plain/size",
-        "/database/object/stored/size",
+        "/database/dump/size",
+        "/database/map/plain/size",
+        "/database/volumes/0/object/plain/size",
+        "/database/volumes/0/object/stored/size",
+        "/database/volumes/0/index/plain/size",
         "/filestore/bytes",
         "/filestore/volumes/0/bytes",
         "/filestore/volumes/0/files",
@@ -216,7 +219,13 @@ async fn manifest_with_foreign_paths_is_refused() {
     for key in
         ["../../../etc/passwd", "/etc/passwd", "production/../escaped", "production/.hidden/x", "", "other/x/y.zst"]
     {
-        for pointer in ["/database/object/key", "/filestore/volumes/0/object/key", "/filestore/volumes/0/list/key"] {
+        for pointer in [
+            "/database/map/key",
+            "/database/volumes/0/object/key",
+            "/database/volumes/0/index/key",
+            "/filestore/volumes/0/object/key",
+            "/filestore/volumes/0/list/key",
+        ] {
             forge.renew();
             forge.change(|manifest| *manifest.pointer_mut(pointer).unwrap() = json!(key));
             forge.try_case(&format!("{pointer} is {key:?}"), "manifest.json", &[CHECK, LIST, NOW, PRUNE]).await;

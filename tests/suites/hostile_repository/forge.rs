@@ -109,6 +109,33 @@ impl Forge {
         self.put_manifest(&manifest);
     }
 
+    /// Makes a volume of these bytes the only one of the dump, with an index and a map that fit it.
+    /// Of the dump's fingerprint only the size is right.
+    pub(super) async fn put_dump(&self, plain: &[u8], segments: impl Iterator<Item = (usize, usize)>) {
+        const FRAME: usize = 2 << 20;
+        let chunker = json!({"algorithm": "fastcdc-2020-1", "minimum": 2048, "average": 8192, "maximum": 65536});
+        let (mut stored, mut frames) = (Vec::new(), String::new());
+        for part in plain.chunks(FRAME) {
+            let frame = compressed(part).await;
+            frames.push_str(&format!("{} {}\n", frame.len(), Digest::of(&frame)));
+            stored.extend(frame);
+        }
+        let header = json!({
+            "chunker": chunker, "key": "00".repeat(32), "frame": FRAME, "frames": frames.lines().count(), "chunks": 1,
+        });
+        let index = format!("{header}\n{frames}{} -\n", plain.len());
+        let (mut map, mut size) = (String::new(), 0);
+        for (offset, length) in segments {
+            map.push_str(&format!("1 {offset} {length}\n"));
+            size += length as u64;
+        }
+        self.put_object("/database/volumes/0/object", &stored, Fingerprint::of(plain));
+        for (at, list) in [("/database/volumes/0/index", index), ("/database/map", map)] {
+            self.put_object(at, &compressed(list.as_bytes()).await, Fingerprint::of(list.as_bytes()));
+        }
+        self.change(|manifest| manifest["database"]["dump"] = json!(claimed(size)));
+    }
+
     /// Changes the manifest.
     pub(super) fn change(&self, change: impl FnOnce(&mut Value)) {
         let mut manifest = self.manifest();

@@ -111,7 +111,7 @@ async fn now_list_and_show_agree() {
         assert_eq!(show["id"], ids[1].as_str(), "{selector}");
     }
     let show = program.run(["show", &ids[0]]).await.success().stdout;
-    assert!(show.contains("database.dump.zst") && show.contains("Odoo 17.0"), "{show}");
+    assert!(show.contains("database-0001.zst") && show.contains("Odoo 17.0"), "{show}");
 
     let beginning = program.run(["show", "20"]).await.expect_code(1);
     assert!(beginning.stderr.contains("is the start of 2 ids"), "{}", beginning.stderr);

@@ -33,7 +33,7 @@ async fn flipped_bit_is_found_stops_restore() {
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
     let objects = objects(&project);
-    assert_eq!(objects.len(), 7, "{objects:?}");
+    assert_eq!(objects.len(), 9, "{objects:?}");
     for object in objects {
         let intact = fs::read(&object).unwrap();
         flip_a_bit(&object);
@@ -99,7 +99,7 @@ async fn samples_cover_all_repeat_damaged_objects() {
     let text = program.run(["check", "--read-data=0.001%"]).await.success().stdout;
     assert!(text.contains("everything was read since"), "{text}");
 
-    let dump = objects(&project).into_iter().find(|object| object.ends_with("database.dump.zst")).unwrap();
+    let dump = objects(&project).into_iter().find(|object| object.ends_with("database-0001.zst")).unwrap();
     flip_a_bit(&dump);
     program.run(["check"]).await.success();
     let mut runs = 0;
@@ -109,7 +109,7 @@ async fn samples_cover_all_repeat_damaged_objects() {
     }
     for _ in 0..2 {
         let again = program.run(["check", "--read-data=1B"]).await.expect_code(13).stdout;
-        assert!(again.contains("DAMAGED") && again.contains("database.dump.zst"), "{again}");
+        assert!(again.contains("DAMAGED") && again.contains("database-0001.zst"), "{again}");
     }
     program.run(["check", "--read-data=lots"]).await.expect_code(2);
 }

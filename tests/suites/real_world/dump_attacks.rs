@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use engine::manifest::Manifest;
+use engine::manifest::{Manifest, StoredDump, StoredObject};
 use engine::stream::Fingerprint;
 use harness::cli::OdooBackup;
 use harness::odoo_backup;
@@ -45,7 +45,7 @@ fn backup_folder(project: &Project) -> PathBuf {
 }
 
 fn dump_of(project: &Project) -> Vec<u8> {
-    zstd(&["-dcq"], &fs::read(backup_folder(project).join("database.dump.zst")).unwrap())
+    zstd(&["-dcq"], &fs::read(backup_folder(project).join("database-0001.zst")).unwrap())
 }
 
 /// Replaces the dump of the backup and updates all digests, as an attacker with write access to the
@@ -53,13 +53,15 @@ fn dump_of(project: &Project) -> Vec<u8> {
 fn forge(project: &Project, dump: &[u8]) {
     let folder = backup_folder(project);
     let replace = |name: &str, content: &[u8]| {
-        fs::remove_file(folder.join(name)).unwrap();
+        let _ = fs::remove_file(folder.join(name));
         fs::write(folder.join(name), content).unwrap();
     };
     let stored = zstd(&["-cq"], dump);
     let mut manifest: Manifest = serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
-    let object = &mut manifest.database.object;
-    (object.plain, object.stored) = (Fingerprint::of(dump), Fingerprint::of(&stored));
+    // A reader of format 2 takes backups of format 1, so an attacker need not write an index.
+    let key = manifest.backup().object("database.dump.zst");
+    let object = StoredObject { key, plain: Fingerprint::of(dump), stored: Fingerprint::of(&stored) };
+    (manifest.format, manifest.database.dump) = (1, StoredDump::Whole(object));
     let bytes = manifest.to_bytes().unwrap();
     replace("database.dump.zst", &stored);
     replace("SHA256SUMS", manifest.checksums(&bytes).as_bytes());

@@ -91,7 +91,7 @@ async fn missing_object_is_known_until_present() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let id = back_up(&program).await;
-    let dump = object(&project, &id, "database.dump.zst");
+    let dump = object(&project, &id, "database-0001.zst");
     let away = project.path("away");
     fs::rename(&dump, &away).unwrap();
     program.run(["check"]).await.expect_code(13);
@@ -129,7 +129,7 @@ async fn drill_notes_missing_object() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let id = back_up(&program).await;
-    let dump = object(&project, &id, "database.dump.zst");
+    let dump = object(&project, &id, "database-0001.zst");
     let away = project.path("away");
     fs::rename(&dump, &away).unwrap();
     program.run(["drill"]).await.expect_code(13);
@@ -145,7 +145,7 @@ async fn export_notes_damage_it_meets() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let id = back_up(&program).await;
-    flip_a_bit(&object(&project, &id, "database.dump.zst"));
+    flip_a_bit(&object(&project, &id, "database-0001.zst"));
     let to = project.path("export");
     let to = to.to_str().unwrap();
     program.run(["export", "latest", "--format", "dump", "--output", to]).await.expect_code(1);
@@ -171,13 +171,13 @@ async fn unwritable_repository_changes_no_error() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let id = back_up(&program).await;
-    flip_a_bit(&object(&project, &id, "database.dump.zst"));
+    flip_a_bit(&object(&project, &id, "database-0001.zst"));
     // A folder in its place prevents even root from writing it.
     let noted = project.repository().join("production/damage.json");
     fs::create_dir(&noted).unwrap();
     fs::write(noted.join("in-the-way"), "").unwrap();
     let failed = program.run(["restore", "--to", "staging"]).await.expect_code(1);
-    assert!(failed.stderr.contains("because: the stored object is damaged"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("database-0001.zst is damaged: "), "{}", failed.stderr);
     assert_eq!(failed.stderr.matches("unable to record").count(), 1, "{}", failed.stderr);
 }
 
@@ -187,7 +187,7 @@ async fn latest_skips_damaged_backup() {
     let program = initialised(&project).await;
     let first = back_up(&program).await;
     let second = back_up(&program).await;
-    flip_a_bit(&object(&project, &second, "database.dump.zst"));
+    flip_a_bit(&object(&project, &second, "database.map.zst"));
     program.run(["check", "--read-data"]).await.expect_code(13);
     let restored = program.run(["restore", "--to", "staging"]).await.expect_code(3);
     let warning = format!("skipped production/{second}: it is known to be damaged");
@@ -207,7 +207,7 @@ async fn latest_comes_from_undamaged_copy() {
     back_up(&program).await;
     let second = back_up(&program).await;
     program.run(["copy", "--to", "near"]).await.success();
-    flip_a_bit(&object(&project, &second, "database.dump.zst"));
+    flip_a_bit(&object(&project, &second, "database.map.zst"));
     program.run(["check", "--read-data"]).await.expect_code(13);
     let restored = program.run(["restore", "--to", "staging", "--json"]).await.expect_code(3).json();
     assert_eq!((&restored["backup"], &restored["repository"]), (&second.as_str().into(), &"near".into()), "{restored}");

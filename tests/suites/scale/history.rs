@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use engine::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject, Volume};
+use engine::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredDump, StoredObject, Volume};
 use engine::repository::BackupId;
 use engine::store::Key;
 use engine::stream::Fingerprint;
@@ -70,7 +70,7 @@ fn manifest(template: &Manifest, instance: &str, created_at: Timestamp, volumes:
     volumes.push(Volume { files: 1, bytes: 1, object: archive, list, replaces: None });
     let mut manifest =
         Manifest { instance: instance.to_owned(), created_at, finished_at: created_at, ..template.clone() };
-    manifest.database.object = object("database.dump.zst");
+    manifest.database.dump = StoredDump::Whole(object("database.dump.zst"));
     if let Some(rows) = &mut manifest.database.rows {
         rows.list = object("tables.zst");
     }

@@ -90,7 +90,7 @@ pub(super) fn configuration(project: &Project, receiver: &Receiver) -> String {
     format!(
         "[repository.offsite]\nurl = \"file://{}\"\n[[notify]]\nname = 'hook'\nwebhook = '{}'\n[[notify]]\nname = 'broken'\n\
          webhook = 'http://127.0.0.1:1/'\non = ['failure']\n\
-         [instance.{INSTANCE}.retention]\nkeep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0\ngrace = '1 second'\n\
+         [instance.{INSTANCE}.retention]\nkeep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0\ngrace = '1 hour'\n\
          [instance.{INSTANCE}.check]\nschedule = '30 4 * * 1'\n[instance.{INSTANCE}.drill]\nschedule = '0 5 * * 0'\n\
          [target.mistake]\nodoo_conf = \"{}\"\ndatabase = \"{INSTANCE}\"\nfilestore = \"{}\"\n",
         project.path("offsite").display(),
@@ -258,7 +258,7 @@ async fn damage(it: &mut Recorder, stored: &mut Book, backup: &str) {
     flip_a_bit(&it.object(backup, "tables.zst"));
     it.json("check, damaged", &["check", "--read-data", "--instance", INSTANCE], 13).await;
     it.json("repair, all of it", &["repair", INSTANCE], 0).await;
-    flip_a_bit(&it.object(backup, "database.dump.zst"));
+    flip_a_bit(&it.object(backup, "database.map.zst"));
     it.json("check, damaged", &["check", "--read-data", "--instance", INSTANCE], 13).await;
     let repository = it.project().repository();
     stored.add("damage.json", &document(&repository.join(INSTANCE).join("damage.json")));

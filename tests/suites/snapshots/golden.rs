@@ -34,6 +34,16 @@ struct Walk {
     receiver: Receiver,
 }
 
+/// Waits until the clock shows the next second. pg_dump writes the second into the head of a dump:
+/// if two dumps were made in the same one, nothing would be new in the second dump.
+async fn next_second() {
+    let second = || jiff::Timestamp::now().as_second();
+    let begun = second();
+    while second() == begun {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
 impl Walk {
     async fn start() -> Self {
         let mut service = Service::of(Project::start().await);
@@ -56,6 +66,9 @@ impl Walk {
 
     /// Runs a command, and shows it on the page of its name.
     async fn show(&mut self, title: &str, arguments: &[&str]) {
+        if arguments[0] == "now" {
+            next_second().await;
+        }
         let run = self.service.program.run(arguments).await;
         self.note(arguments[0], title, arguments, &run);
     }

@@ -45,12 +45,11 @@ fn full_backup_has_a_reason() {
     let [begun, now]: [Timestamp; 2] =
         ["2026-11-01T02:00:00Z", "2026-11-30T02:00:00Z"].map(|time| time.parse().unwrap());
     let second = jiff::SignedDuration::from_secs(1);
-    let reason = |asked, begun, oldest, suits| full_reason(asked, (begun, oldest, now), suits);
-    assert_eq!(reason(false, begun, begun - second, true), None);
-    assert_eq!(reason(false, begun, begun, true), Some(FullReason::Due));
-    assert_eq!(reason(false, now + second, begun, true), Some(FullReason::Future));
-    assert_eq!(reason(false, begun, begun - second, false), Some(FullReason::Chunker));
-    assert_eq!(reason(true, begun, begun - second, true), Some(FullReason::Asked));
+    let reason = |asked, begun, oldest| full_reason(asked, begun, oldest, now);
+    assert_eq!(reason(false, begun, begun - second), None);
+    assert_eq!(reason(false, begun, begun), Some(FullReason::Due));
+    assert_eq!(reason(false, now + second, begun), Some(FullReason::Future));
+    assert_eq!(reason(true, begun, begun - second), Some(FullReason::Asked));
     assert!(FullReason::Due.to_string().contains("full_every"));
 }
 

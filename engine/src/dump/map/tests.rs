@@ -66,12 +66,13 @@ proptest! {
     fn written_map_reads_the_same(parts in prop::collection::vec((0_u32..3, 0_u64..40, 1_u64..40), 0..60)) {
         let mut writer = MapWriter::new().unwrap();
         parts.iter().try_for_each(|part| writer.push(segment(*part))).unwrap();
-        let (encoded, count) = writer.finish().unwrap();
+        let (encoded, count, used) = writer.finish().unwrap();
         let volumes = [0, 1, 2].map(|number| VolumeSize { number, bytes: 80 });
         let stored = bytes_of_body(encoded.body);
         let dump = parts.iter().map(|part| part.2).sum();
         let read = read_map(zstd::decode_all(stored.as_slice()).unwrap().as_slice(), &volumes, dump).unwrap();
         prop_assert_eq!(read.len() as u64, count);
+        prop_assert_eq!(used, read.iter().map(|part| part.volume).collect());
         let bytes = |segments: &[Segment]| -> Vec<(u32, u64)> {
             let each = |part: &Segment| (part.offset..part.offset + part.length).map(|at| (part.volume, at)).collect::<Vec<_>>();
             segments.iter().flat_map(each).collect()

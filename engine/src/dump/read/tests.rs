@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::dump::made_up::{noise, read_body};
 use crate::dump::tests::Backup;
@@ -8,7 +10,7 @@ async fn opening_error_is_returned_unchanged() {
     let backup = Backup::next(None, &noise(1, 100_000)).await;
     let (dump, _) = backup.parts(&Arc::default()).unwrap();
     let open: Open = Arc::new(|_, _| Box::pin(async { Err(io::Error::new(io::ErrorKind::TimedOut, "no answer")) }));
-    let error = read_body(read_dump(dump, open, Task::default())).await.unwrap_err();
+    let error = read_body(read_dump(Arc::new(dump), open, Task::default())).await.unwrap_err();
     assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::TimedOut, "no answer".to_owned()));
 }
 
@@ -25,7 +27,7 @@ async fn broken_connection_is_no_damage() {
             Ok(broken)
         })
     });
-    let error = read_body(read_dump(dump, open, Task::default())).await.unwrap_err();
+    let error = read_body(read_dump(Arc::new(dump), open, Task::default())).await.unwrap_err();
     assert_eq!(error.to_string(), "the connection ended early");
 }
 
@@ -52,7 +54,7 @@ async fn dropped_reader_ends_its_requests() {
         let stuck: Body = Box::pin(stuck.lock().unwrap().take().unwrap());
         Box::pin(async { Ok(stuck) })
     });
-    drop(read_dump(dump, open, Task::default()));
+    drop(read_dump(Arc::new(dump), open, Task::default()));
     assert_eq!(never_written.read(&mut [0; 8]).await.unwrap(), 0);
 }
 
@@ -73,7 +75,7 @@ async fn read_one(stored: Vec<u8>, plain: u64) -> io::Result<Vec<u8>> {
         let bytes = stored[range.start as usize..range.end as usize].to_vec();
         Box::pin(async { Ok(crate::stream::body_of(bytes)) })
     });
-    read_body(read_dump(dump, open, Task::default())).await
+    read_body(read_dump(Arc::new(dump), open, Task::default())).await
 }
 
 #[tokio::test]

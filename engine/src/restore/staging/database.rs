@@ -2,16 +2,14 @@
 
 use super::Staging;
 use crate::error::Error;
-use crate::manifest::StoredObject;
 use crate::postgres::{
     self, Aligned, ArchiveEntry, ArchiveError, ArchiveTables, ForcedTable, GuardedFor, LeftOut, Original,
     PostgresError, Restoring, Section, Session, Tools, Tuning,
 };
 use crate::progress::Task;
-use crate::repository::Repository;
+use crate::repository::DumpReader;
 use crate::restore::Job;
 use crate::restore::preflight::omissions::{is_copy, omissions};
-use crate::stream::{Body, decode};
 
 /// A database that a dump was restored into.
 #[derive(Debug)]
@@ -50,12 +48,11 @@ pub(in crate::restore) async fn restore_database(
     staging: &Staging,
 ) -> Result<RestoredDatabase, Error> {
     let Job { repository, manifest, target, options, run, .. } = *job;
-    let object = &manifest.database.object;
+    let dump = repository.dump(manifest).await?;
     let tools = Tools::new(target.database.pg_path.as_deref());
     let tool = tools.find("pg_restore", manifest.database.pg_dump_major()).await?;
-    let mut toc =
-        postgres::read_toc(&tool, open(repository, object, Task::default()).await?, object.key.as_str()).await?;
-    let entries = entries(repository, object).await?;
+    let mut toc = postgres::read_toc(&tool, dump.open(Task::default()).await?, dump.name()).await?;
+    let entries = entries(&dump).await?;
     let omitted = omissions(server, &entries, is_copy(target, options.identity)).await?;
     let without_tablespaces = omitted.without_tablespaces;
     let Staging { database: endpoint, scratch, .. } = staging;
@@ -63,21 +60,21 @@ pub(in crate::restore) async fn restore_database(
     let occupied = postgres::connect(endpoint).await?;
     scratch.create()?;
     let mut tuning = Tuning::of(&occupied, options.jobs).await?;
-    let task = run.progress.task("database", Some(object.stored.size));
+    let task = run.progress.task("database", Some(dump.stored_bytes()));
     let (skeleton, file) = scratch.file("skeleton.dump")?;
     // A writer of the repository could have put statements into the dump.
-    let guarded = |dump| match target.trusted {
-        true => dump,
-        false => postgres::guarded(dump, object.key.as_str(), GuardedFor::Restore),
+    let guarded = |body| match target.trusted {
+        true => body,
+        false => postgres::guarded(body, dump.name(), GuardedFor::Restore),
     };
-    let archive = ArchiveTables::open(guarded(open(repository, object, task.clone()).await?), file).await;
+    let archive = ArchiveTables::open(guarded(dump.open(task.clone()).await?), file).await;
     if let Err(ArchiveError::Misunderstood(reason)) = &archive {
         run.progress.warn(&format!("restoring with one job, because of the dump: {reason}"));
         tuning = Tuning::of(&occupied, 1).await?;
     }
     // Nothing of a refused or damaged dump is run.
     let archive = match archive {
-        Err(ArchiveError::Io(source)) => return Err(unreadable(object, source)),
+        Err(ArchiveError::Io(source)) => return Err(unreadable(&dump, source)),
         other => other,
     };
     tracing::info!(tool = %tool, tables = toc.tables(), jobs = tuning.jobs(), memory_per_job = tuning.memory(), "restoring the database");
@@ -94,7 +91,7 @@ pub(in crate::restore) async fn restore_database(
         match &archive {
             Ok(_) => restoring.file(&skeleton, Section::Extensions).await?,
             Err(_) => {
-                let archive = guarded(open(repository, object, Task::default()).await?);
+                let archive = guarded(dump.open(Task::default()).await?);
                 restoring.stream(archive, Section::Extensions).await?;
             }
         }
@@ -112,7 +109,7 @@ pub(in crate::restore) async fn restore_database(
     match archive {
         Ok(mut archive) => {
             restoring.file(&skeleton, Section::PreData).await?;
-            postgres::load_rows(endpoint, &tuning, &mut archive, object.key.as_str()).await?;
+            postgres::load_rows(endpoint, &tuning, &mut archive, dump.name()).await?;
             drop(task);
             // It has no counter: indexes and keys take most of its time.
             let _task = run.progress.task("pg_restore", None);
@@ -127,19 +124,19 @@ pub(in crate::restore) async fn restore_database(
             }
         }
         Err(ArchiveError::Misunderstood(_)) => {
-            restoring.stream(guarded(open(repository, object, task).await?), Section::BehindExtensions).await?;
+            restoring.stream(guarded(dump.open(task).await?), Section::BehindExtensions).await?;
         }
-        Err(ArchiveError::Io(source)) => return Err(unreadable(object, source)),
+        Err(ArchiveError::Io(source)) => return Err(unreadable(&dump, source)),
     }
     scratch.remove()?;
     Ok(RestoredDatabase { jobs: tuning.jobs(), left_out, warnings, forced: Vec::new(), occupied })
 }
 
 /// Returns the refusal of a dump, or else the error of reading it.
-fn unreadable(object: &StoredObject, source: std::io::Error) -> Error {
+fn unreadable(dump: &DumpReader, source: std::io::Error) -> Error {
     match source.downcast::<PostgresError>() {
         Ok(refused) => refused.into(),
-        Err(source) => Error::Io { action: format!("read {}", object.key), source },
+        Err(source) => Error::Io { action: format!("read {}", dump.name()), source },
     }
 }
 
@@ -155,18 +152,12 @@ fn warnings_of(aligned: Aligned, entries: &[ArchiveEntry]) -> (Vec<LeftOut>, Vec
 }
 
 /// Returns the entries of a dump's table of contents; none if it is not understood.
-async fn entries(repository: &Repository, object: &StoredObject) -> Result<Vec<ArchiveEntry>, Error> {
-    let archive = open(repository, object, Task::default()).await?;
+async fn entries(dump: &DumpReader) -> Result<Vec<ArchiveEntry>, Error> {
+    let archive = dump.open(Task::default()).await?;
     let read = postgres::read_entries(archive).await;
-    let read = read.map_err(|source| Error::Io { action: format!("read {}", object.key), source })?;
+    let read = read.map_err(|source| Error::Io { action: format!("read {}", dump.name()), source })?;
     Ok(read.unwrap_or_else(|reason| {
         tracing::warn!(%reason, "unable to understand the dump's table of contents");
         Vec::new()
     }))
-}
-
-/// Returns an object's plain bytes. Its end is reached only if the digests match.
-async fn open(repository: &Repository, object: &StoredObject, task: Task) -> Result<Body, Error> {
-    let body = repository.store().get(&object.key, None).await?;
-    Ok(decode(body, object.plain, object.stored, task))
 }

@@ -151,7 +151,7 @@ async fn damaged_download_never_ends_well() {
     let wanted = attachment(&client, &backup).await;
     let folder = service.project.repository().join(INSTANCE).join(&backup);
     damage(&folder.join("filestore-0001.tar.zst"));
-    damage(&folder.join("database.dump.zst"));
+    damage(&folder.join("database-0001.zst"));
     let zip = prepare(&client, &zip_of(&backup)).await;
     let answer = client.get(zip["url"].as_str().unwrap()).await.expect(200);
     assert!(!answer.is_whole, "{} bytes", answer.body.len());

@@ -73,7 +73,7 @@ async fn damage_is_shown_with_its_object() {
     service.program.run(["now"]).await.success();
     let folder = fs::read_dir(service.project.repository().join(INSTANCE)).unwrap();
     let backup = folder.map(|entry| entry.unwrap().path()).find(|path| path.join("manifest.json").exists()).unwrap();
-    let dump = backup.join("database.dump.zst");
+    let dump = backup.join("database-0001.zst");
     let mut bytes = fs::read(&dump).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -84,7 +84,7 @@ async fn damage_is_shown_with_its_object() {
     let document = Document::new(client.get("/api/v1/openapi.json").await.expect(200).json());
     let found = until(&document, &client, |all| all[0]["reachable"] == true).await;
     let damaged = &found[0]["content"]["damaged"][0];
-    assert!(damaged["key"].as_str().unwrap().ends_with("/database.dump.zst"), "{found:#}");
+    assert!(damaged["key"].as_str().unwrap().ends_with("/database-0001.zst"), "{found:#}");
     assert_eq!((&damaged["instance"], &found[0]["content"]["instances"][0]["damaged"]), (&INSTANCE.into(), &1.into()));
 }
 

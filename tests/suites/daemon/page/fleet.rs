@@ -11,6 +11,14 @@ use serde_json::{Value, json};
 
 use crate::daemon::Service;
 
+/// What a full backup says of its sizes.
+const SIZES: [&str; 4] = [
+    "/database/dump/size",
+    "/database/volumes/0/object/plain/size",
+    "/database/volumes/0/object/stored/size",
+    "/filestore/bytes",
+];
+
 /// The state of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
@@ -123,7 +131,7 @@ impl Real {
         manifest["created_at"] = json!(created_at);
         manifest["finished_at"] = json!(created_at + i64::try_from(20 + number * 37 % 600).unwrap().seconds());
         let factor = [1, 40, 900, 7000][number % 4] * (60 + number % 41);
-        for pointer in ["/database/object/plain/size", "/database/object/stored/size", "/filestore/bytes"] {
+        for pointer in SIZES {
             let size = manifest.pointer_mut(pointer).unwrap();
             *size = json!(size.as_u64().unwrap() * u64::try_from(factor).unwrap());
         }

@@ -8,6 +8,14 @@ use harness::project::INSTANCE;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Value, json};
 
+/// What a full backup says of its sizes.
+const SIZES: [&str; 4] = [
+    "/database/dump/size",
+    "/database/volumes/0/object/plain/size",
+    "/database/volumes/0/object/stored/size",
+    "/filestore/bytes",
+];
+
 /// Returns the ages in days of the backups, counted from the newest: each day of the last weeks,
 /// then one a week, then one a month.
 pub(super) fn days() -> Vec<i64> {
@@ -38,7 +46,7 @@ fn age(manifest: &mut Value, day: i64, created_at: Timestamp) {
     let shrunk = |size: &Value| json!(size.as_i64().unwrap() * (720 - day - day * 37 % 23) / 720);
     manifest["created_at"] = json!(created_at);
     manifest["finished_at"] = json!(created_at + SignedDuration::from_millis(460 - day / 2 + day * 53 % 90));
-    for pointer in ["/database/object/plain/size", "/database/object/stored/size", "/filestore/bytes"] {
+    for pointer in SIZES {
         let size = manifest.pointer_mut(pointer).unwrap();
         *size = shrunk(size);
     }

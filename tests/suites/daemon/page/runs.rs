@@ -39,7 +39,7 @@ async fn backup_on_page_is_watched() {
 
     page.browser.click("a[href*='/backups/']").await;
     page.browser.until_text("Newly stored").await;
-    page.browser.until_text("database.dump.zst").await;
+    page.browser.until_text("database-0001.zst").await;
     page.browser.click("#show-files").await;
     page.browser.until("document.querySelectorAll('[aria-label=\"Table: Attachments\"] tbody tr').length > 1").await;
     page.browser.click("#pin").await;

@@ -5,7 +5,7 @@ use std::fs;
 use harness::project::{INSTANCE, TARGET};
 use rustix::process::Signal;
 
-use super::super::Walk;
+use super::super::{Walk, next_second};
 
 pub(in super::super) async fn all(walk: &mut Walk) {
     walk.show("The first backup", &["now"]).await;
@@ -19,6 +19,7 @@ pub(in super::super) async fn all(walk: &mut Walk) {
 
 async fn locks(walk: &mut Walk) {
     let held = walk.service.hold_pg_dump().await;
+    next_second().await;
     let mut running = walk.service.program.spawn(["now", INSTANCE]);
     walk.service.until_pg_dump_waits(&mut running).await;
     walk.show("Another process backs up", &["now"]).await;
@@ -48,7 +49,7 @@ async fn looks(walk: &mut Walk) {
     walk.show("Two backups have this beginning", &["show", "20"]).await;
     walk.show("Objects and sizes", &["check"]).await;
     walk.show("All bytes of one", &["check", "latest", "--read-data"]).await;
-    walk.show("A sample", &["check", "--read-data=30%"]).await;
+    walk.show("A sample", &["check", "--read-data=1B"]).await;
     walk.show("A wrong sample", &["check", "--read-data=some"]).await;
     walk.show("No damage", &["repair"]).await;
     walk.show("With a note", &["pin", "latest", "--note", "before the upgrade"]).await;

@@ -8,7 +8,7 @@ use harness::project::INSTANCE;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::super::Walk;
+use super::super::{Walk, next_second};
 
 pub(in super::super) async fn all(walk: &mut Walk) {
     let mut daemon = walk.service.start();
@@ -17,6 +17,7 @@ pub(in super::super) async fn all(walk: &mut Walk) {
     let client = Client::new(address.trim());
     walk.show("Another daemon is running", &["daemon"]).await;
     let path = format!("/api/v1/instances/{INSTANCE}/runs");
+    next_second().await;
     client.post(&path, &json!({ "job": "backup" })).await.expect(202);
     walk.service.ended(&mut daemon, 1).await;
     walk.show("No problems", &["status"]).await;

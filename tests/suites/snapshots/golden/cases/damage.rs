@@ -4,7 +4,7 @@ use std::fs;
 
 use harness::project::{INSTANCE, TARGET};
 
-use super::super::Walk;
+use super::super::{Walk, next_second};
 use crate::main_job::damage::flip_a_bit;
 
 pub(in super::super) async fn all(walk: &mut Walk) {
@@ -13,7 +13,7 @@ pub(in super::super) async fn all(walk: &mut Walk) {
     walk.show("Damage that can be repaired", &["check", "--read-data", "--instance", INSTANCE]).await;
     walk.show("A dry run", &["repair", "--dry-run", INSTANCE]).await;
     walk.show("Damage that can be repaired", &["repair", INSTANCE]).await;
-    flip_a_bit(&walk.object(&newest, "database.dump.zst"));
+    flip_a_bit(&walk.object(&newest, "database.map.zst"));
     walk.show("The dump is damaged", &["drill", &newest]).await;
     walk.show("The dump of the latest backup is damaged", &["restore", "--to", TARGET]).await;
     walk.show("The dump is damaged", &["check", "--read-data", "--instance", INSTANCE]).await;
@@ -24,6 +24,7 @@ pub(in super::super) async fn all(walk: &mut Walk) {
     walk.show("A quarantined backup", &["list"]).await;
     walk.show("A quarantined backup", &["check"]).await;
     walk.show("A quarantined backup", &["copy", "--all", "--to", "offsite"]).await;
+    next_second().await;
     walk.service.program.run(["now", INSTANCE]).await;
     let next = walk.ids().await.pop().unwrap();
     fs::write(walk.object(&next, "manifest.json"), "{}").unwrap();
