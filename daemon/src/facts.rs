@@ -86,7 +86,7 @@ pub struct BackupFacts {
     #[serde(flatten)]
     pub brief: Brief,
     /// Files that the source has lost.
-    pub missing_files: usize,
+    pub missing_files: u64,
     /// Whether it is kept until it is unpinned.
     pub pinned: bool,
     /// What a restored copy has shown of it.
@@ -189,7 +189,7 @@ fn backups(own: &[&Manifest], listing: &Listing, plan: Option<&Plan>) -> Vec<Bac
             is_damaged: flaws.iter().any(|flaw| matches!(flaw, Flaw::Damaged(_))),
             flaws: flaws.iter().map(ToString::to_string).collect(),
             brief: manifest.into(),
-            missing_files: manifest.filestore.findings.missing.len(),
+            missing_files: manifest.filestore.counts_of_findings().missing,
             pinned: listing.pinned.contains(&name),
             proof: listing.evidence.get(&name).map(ProofFacts::of),
             keep: decision.map(|decision| decision.verdict != Verdict::Remove),

@@ -7,6 +7,7 @@ mod files;
 mod identity;
 mod previous;
 mod rows;
+mod seen;
 mod served;
 
 use jiff::{SignedDuration, Timestamp};
@@ -18,6 +19,7 @@ use self::dump::{StoredDatabase, store_database};
 use self::earlier::Earlier;
 use self::files::{StoredFiles, store_files};
 use self::identity::DatabaseIdentity;
+use self::seen::Seen;
 use crate::error::Error;
 use crate::filestore::{self, Limits};
 use crate::folder;
@@ -132,7 +134,7 @@ pub async fn backup_unless_made(
 /// [`Error::OtherDatabase`]; those of the server and the repository.
 pub(crate) async fn compare_identity(repository: &Repository, instance: &Instance) -> Result<Vec<String>, Error> {
     let own = DatabaseIdentity::ask(instance).await?;
-    identity::compare_with_latest(repository, &instance.name, &own, false).await
+    identity::compare_with_latest(&mut Seen::of(repository, &instance.name).await?, &own, false).await
 }
 
 /// What is known of a backup that does not come from a running instance.
@@ -176,19 +178,18 @@ async fn make(
     let begun = async {
         let (mut source, hold) = begin(instance, origin).await?;
         source.correct_date(repository.clocks().await);
-        let (name, accept) = (&instance.name, options.accept_new_identity);
-        source
-            .remarks
-            .extend(identity::compare_with_latest(repository, name, &source.identity(instance), accept).await?);
-        Ok::<_, Error>((source, hold))
+        let mut seen = Seen::of(repository, &instance.name).await?;
+        let own = source.identity(instance);
+        let remarks = identity::compare_with_latest(&mut seen, &own, options.accept_new_identity).await?;
+        source.remarks.extend(remarks);
+        Ok::<_, Error>((source, hold, seen))
     };
-    let (source, hold) = lock.run().until_cancelled(begun).await?;
-    let repository = &lock.run().until_cancelled(repository.opened_again()).await?;
+    let (source, hold, seen) = lock.run().until_cancelled(begun).await?;
     if source.session.is_superuser() {
         let role = &source.session.endpoint().user;
         lock.run().progress.warn(&format!("the role {role:?} is a superuser: a backup does not need these rights"));
     }
-    store(repository, lock, instance, &source, hold, options).await
+    store(seen, lock, instance, &source, hold, options).await
 }
 
 /// The source at one moment. The session's transaction keeps the snapshot open for pg_dump.
@@ -281,7 +282,7 @@ async fn export_snapshot(session: &Session) -> Result<(String, Timestamp), Postg
 }
 
 async fn store(
-    repository: &Repository,
+    seen: Seen<'_>,
     lock: &Lock,
     instance: &Instance,
     source: &Source,
@@ -289,8 +290,8 @@ async fn store(
     options: BackupOptions,
 ) -> Result<Manifest, Error> {
     let run = lock.run();
-    let draft = repository.begin(&instance.name, source.taken_at);
-    let earlier = run.until_cancelled(Earlier::than(repository, &instance.name, draft.id())).await?;
+    let draft = seen.repository.begin(&instance.name, source.taken_at).after(&seen.listed);
+    let earlier = run.until_cancelled(Earlier::than(seen, draft.id())).await?;
     let stored = run.until_cancelled(async {
         tokio::try_join!(
             store_database(&draft, instance, source, &earlier, options, run),

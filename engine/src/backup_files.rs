@@ -3,13 +3,18 @@
 use std::io;
 
 use crate::error::Error;
-use crate::filestore::{Allowance, FileName, FileNames, FilestoreError, read_list, reserve};
+use crate::filestore::{Allowance, FileName, FileNames, FilestoreError, ListLine, read_lines, reserve};
 use crate::manifest::{Manifest, StoredObject, removed_paths};
 use crate::repository::Repository;
+use crate::stream::{FramePart, Malformed};
 
 /// Where each path is read from: the latest volume that contains it, unless it was removed since.
 #[derive(Debug)]
-pub(crate) struct BackupFiles(FileNames<Option<Located>>);
+pub(crate) struct BackupFiles {
+    files: FileNames<Option<Located>>,
+    /// The zstd frames of each volume, if its list has them.
+    frames: Vec<Vec<FramePart>>,
+}
 
 /// Where a file's content is.
 #[derive(Debug, Clone, Copy)]
@@ -28,27 +33,42 @@ impl BackupFiles {
     /// than the manifest's.
     pub(crate) async fn of(repository: &Repository, manifest: &Manifest) -> Result<Self, Error> {
         let content = &manifest.filestore;
-        let mut entries = Vec::new();
+        let (mut entries, mut frames) = (Vec::new(), Vec::new());
         let mut allowance = Allowance::default();
         for (volume, index) in content.volumes.iter().zip(0..) {
             let bounds = volume.bounds();
+            let stored = volume.object.stored.size;
             let files = repository.read_cached(&volume.list, move |list| {
                 reserve(&mut entries, bounds.files)?;
-                for file in read_list(list, bounds) {
-                    let file = file?;
+                let mut parts = Vec::new();
+                for line in read_lines(list, bounds) {
+                    let file = match line? {
+                        ListLine::File(file) => file,
+                        ListLine::Part(part) => {
+                            parts.push(part);
+                            continue;
+                        }
+                    };
                     let name = FileName::new(&file.path);
                     allowance.take(&name)?;
                     entries.push((name, Some(Located { volume: index, size: file.size })));
                 }
-                Ok((entries, allowance))
+                let length: u64 = parts.iter().map(|part: &FramePart| part.length).sum();
+                if !parts.is_empty() && length != stored {
+                    return Err(Malformed("its zstd frames do not add up to the volume".to_owned()).into());
+                }
+                Ok((entries, allowance, parts))
             });
-            (entries, allowance) = files.await?;
+            let parts;
+            (entries, allowance, parts) = files.await?;
+            frames.push(parts);
         }
         if let Some(removed) = &content.removed {
             entries = with_removed(repository, removed, entries, allowance).await?;
         }
         let action = || "merge the lists of the volumes".to_owned();
-        let merged = Self(FileNames::of_entries(entries).map_err(|source| Error::Io { action: action(), source })?);
+        let files = FileNames::of_entries(entries).map_err(|source| Error::Io { action: action(), source })?;
+        let merged = Self { files, frames };
         // Checked before anything is written: the lists determine the result.
         let (files, bytes) = merged.files().fold((0, 0), |(files, bytes), (_, file)| (files + 1, bytes + file.size));
         for (what, expected, found) in [("files", content.files, files), ("bytes", content.bytes, bytes)] {
@@ -74,14 +94,20 @@ impl BackupFiles {
         }
     }
 
+    /// Returns the zstd frames of the volume with this index in the manifest, in which it is to be
+    /// read. Empty if its list does not have them.
+    pub(crate) fn frames(&self, volume: u32) -> Vec<FramePart> {
+        self.frames.get(volume as usize).cloned().unwrap_or_default()
+    }
+
     /// Returns where a file is; `None` where the filestore has none of this name.
     pub(crate) fn get(&self, name: &FileName) -> Option<Located> {
-        self.0.get(name).copied().flatten()
+        self.files.get(name).copied().flatten()
     }
 
     /// Lists every file of the filestore.
     pub(crate) fn files(&self) -> impl Iterator<Item = (FileName, Located)> {
-        self.0.iter().filter_map(|(name, file)| Some((name, (*file)?)))
+        self.files.iter().filter_map(|(name, file)| Some((name, (*file)?)))
     }
 }
 

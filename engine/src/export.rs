@@ -169,7 +169,7 @@ async fn for_each_file<T: Send + 'static>(
     let mut sum = Unpacked::default();
     for (volume, index) in manifest.filestore.volumes.iter().zip(0..) {
         let (merged, task, each) = (merged.clone(), task.clone(), each.clone());
-        let read = repository.read(&volume.object, move |archive| {
+        let read = repository.read_guarded(&volume.object, merged.frames(index), move |archive| {
             read_files(archive, |path, size, content| {
                 if !merged.takes(path, index, size)? {
                     io::copy(content, &mut io::sink())?;

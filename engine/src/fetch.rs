@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::check::take_note;
 use crate::error::Error;
-use crate::filestore::{ListedFile, read_list};
+use crate::filestore::{ListLine, ListedFile, read_lines};
 use crate::manifest::{Manifest, StoredObject, removed_paths};
 use crate::odoo::Attachment;
 use crate::repository::Repository;
 use crate::run::Run;
-use crate::stream::{DigestReader, Malformed, Plain, consume, records};
+use crate::stream::{DigestReader, FramePart, Guarded, Malformed, Plain, consume, records};
 
 /// An attachment's name can have any length; one that is longer than this cannot be listed.
 const LONGEST_ATTACHMENT: usize = 16 * 1024 * 1024;
@@ -102,6 +102,8 @@ pub async fn resolve(repository: &Repository, manifest: &Manifest, what: &str, r
 pub struct Located {
     volume: StoredObject,
     file: ListedFile,
+    /// The zstd frames of its frame, if the list has them.
+    parts: Vec<FramePart>,
 }
 
 impl Located {
@@ -157,15 +159,19 @@ pub async fn fetch(
 }
 
 async fn bring(repository: &Repository, located: &Located, sink: impl Write + Send + 'static) -> Result<(), Error> {
-    let Located { volume, file } = located.clone();
+    let Located { volume, file, parts } = located.clone();
     let range = file.frame..file.frame.saturating_add(file.frame_length);
     let action = format!("read {} from {}", file.path, volume.key);
     if range.end > volume.stored.size || file.offset.saturating_add(file.size) > volume.plain.size {
         let source = Malformed("its list places it after the end of the volume".to_owned()).into();
         return Err(Error::Io { action, source });
     }
+    if !parts.is_empty() && parts.iter().map(|part| part.length).sum::<u64>() != file.frame_length {
+        let source = Malformed("its list has other zstd frames than the file's frame".to_owned()).into();
+        return Err(Error::Io { action, source });
+    }
     let frame = repository.store().get(&volume.key, Some(range)).await?;
-    let copied = consume(frame, move |frame| copy(frame, &file, sink));
+    let copied = consume(frame, move |frame| copy(Guarded::new(frame, parts), &file, sink));
     copied.await.map_err(|source| Error::Io { action, source })
 }
 
@@ -185,13 +191,28 @@ async fn find(repository: &Repository, manifest: &Manifest, path: &str) -> Resul
         let wanted = path.to_owned();
         let bounds = volume.bounds();
         let found = repository.read_cached(&volume.list, move |list| {
-            read_list(list, bounds).try_fold(None, |found, file| {
-                let file = file?;
-                Ok(if file.path == wanted { Some(file) } else { found })
-            })
+            let (mut found, mut parts, mut of_frame) = (None, Vec::new(), false);
+            for line in read_lines(list, bounds) {
+                match line? {
+                    ListLine::Part(part) => {
+                        // The first zstd frame after a file is that of the next frame.
+                        if std::mem::take(&mut of_frame) {
+                            parts.clear();
+                        }
+                        parts.push(part);
+                    }
+                    ListLine::File(file) => {
+                        of_frame = true;
+                        if file.path == wanted {
+                            found = Some((file, parts.clone()));
+                        }
+                    }
+                }
+            }
+            Ok(found)
         });
-        if let Some(file) = found.await? {
-            return Ok(Located { volume: volume.object.clone(), file });
+        if let Some((file, parts)) = found.await? {
+            return Ok(Located { volume: volume.object.clone(), file, parts });
         }
     }
     Err(no_such_file(manifest, path))

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use crate::dump::{Base, Lengths, VolumeSize, needs, read_index, read_map};
 use crate::filestore::{Bounds, list_again, read_files, read_list};
-use crate::manifest::{Manifest, manifest_digests, read_checksums, removed_paths, table_rows};
+use crate::manifest::{
+    FilestoreFindings, FindingCounts, Manifest, manifest_digests, read_checksums, removed_paths, table_rows,
+};
 use crate::odoo::Attachment;
 use crate::odoo::conf::OdooConf;
 use crate::stream::records;
@@ -16,7 +18,7 @@ pub fn manifest(bytes: &[u8]) {
     if manifest.unreasonable().is_some() {
         return;
     }
-    let _ = (manifest.stored_bytes(), manifest.names(), manifest.filestore.findings.warnings());
+    let _ = (manifest.stored_bytes(), manifest.names(), manifest.filestore.counts_of_findings().warnings());
     let Ok(written) = manifest.to_bytes() else { return };
     let sums = manifest.checksums(&written);
     assert_eq!(manifest_digests(sums.as_bytes()).len(), 1);
@@ -28,10 +30,14 @@ pub fn manifest(bytes: &[u8]) {
 pub fn lists(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
     let bounds = Bounds { files: 1000, bytes: 1 << 20 };
-    let read = match kind % 4 {
+    let read = match kind % 5 {
         0 => read_list(bytes, bounds).take_while(Result::is_ok).count(),
         1 => table_rows(bytes, 1000).take_while(Result::is_ok).count(),
         2 => removed_paths(bytes).take_while(Result::is_ok).count(),
+        4 => {
+            let counts = FindingCounts { missing: 3, unreadable: 2, unreferenced: 4, ..FindingCounts::default() };
+            FilestoreFindings::read(bytes, counts).map_or(0, |read| read.missing.len() + read.unreadable.len())
+        }
         _ => records(bytes, b'\n', 1000)
             .flatten()
             .filter_map(|line| serde_json::from_slice::<Attachment>(&line).ok())

@@ -8,6 +8,7 @@ mod backup;
 mod brief;
 mod checksums;
 mod database;
+mod findings;
 mod id;
 mod lists;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use self::brief::{DatabaseBrief, FilestoreBrief};
 pub(crate) use self::checksums::read_checksums;
 pub(crate) use self::checksums::{manifest_digests, write_both_checksums};
 pub use self::database::{DatabaseContent, DumpVolume, DumpVolumes, RowContent, StoredDump};
+pub use self::findings::{FilestoreFindings, FindingCounts, StoredFindings};
 pub use self::id::BackupId;
 pub use self::id::InvalidBackupId;
 pub(crate) use self::id::{moment, stamp};
@@ -158,67 +160,12 @@ pub struct FilestoreContent {
     pub removed: Option<StoredObject>,
     /// Whether Odoo's collector was paused while the files were read.
     pub collector_held: bool,
-    /// The problems found with the files.
-    #[serde(default)]
-    pub findings: FilestoreFindings,
-}
-
-/// The problems found with the files of a filestore, by path.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct FilestoreFindings {
-    /// Named by an attachment, but neither on disk nor in the backup: the source has lost them.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
-    pub missing: Vec<String>,
-    /// Named by the snapshot's attachments, and deleted with them before they were read.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
-    pub deleted: Vec<String>,
-    /// On disk, but their content does not match their name.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
-    pub damaged: Vec<String>,
-    /// Their length changed while they were read.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
-    pub changed: Vec<String>,
-    /// On disk, but could not be read, with the reason.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
-    pub unreadable: Vec<String>,
-    /// Missing, damaged or unreadable at the source, and recovered from an earlier backup.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
-    pub rescued: Vec<String>,
-    /// Neither file nor folder (links, sockets, devices), and not in the backup.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
-    pub skipped: Vec<String>,
-    /// How many files no attachment names. They are in the backup.
-    #[schema(required = true)]
-    pub unreferenced: u64,
-    /// The first thousand of them.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
-    pub unreferenced_names: Vec<String>,
-}
-
-impl FilestoreFindings {
-    /// Returns warnings as sentences. Unreferenced files cause none: Odoo's collector removes them.
-    pub fn warnings(&self) -> Vec<String> {
-        let findings: [(&[String], &str); 7] = [
-            (&self.missing, "named by an attachment and not on disk: the source has lost them"),
-            (&self.deleted, "deleted after the snapshot, before they were read"),
-            (&self.damaged, "damaged at the source: their content does not match their name"),
-            (&self.changed, "changed while they were read"),
-            (&self.unreadable, "could not be read"),
-            (&self.rescued, "of these recovered from an earlier backup"),
-            (&self.skipped, "neither files nor folders, and not backed up"),
-        ];
-        let found = findings.into_iter().filter(|(names, _)| !names.is_empty());
-        found.map(|(names, what)| format!("{} {what}: {}", names.len(), first(names))).collect()
-    }
-}
-
-/// Returns the first names of a list, for a sentence. The manifest has all of them.
-fn first(names: &[String]) -> String {
-    const SHOWN: usize = 3;
-    // A name is data. Characters that could manipulate a terminal or a log are escaped.
-    let shown = names.iter().take(SHOWN).map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN { format!("{shown}, …") } else { shown }
+    /// The problems found with the files, in format 1: by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) findings: Option<FilestoreFindings>,
+    /// The problems found with the files, in format 2: their names are in a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) found: Option<StoredFindings>,
 }
 
 /// A tar archive of part of a filestore.
@@ -278,7 +225,7 @@ impl Manifest {
     pub fn lists(&self) -> impl Iterator<Item = &StoredObject> {
         let tables = self.database.rows.as_ref().map(|rows| &rows.list);
         let attachments = self.attachments.as_ref().map(|attachments| &attachments.list);
-        self.filestore.removed.iter().chain(tables).chain(attachments)
+        self.filestore.removed.iter().chain(self.filestore.list_of_findings()).chain(tables).chain(attachments)
     }
 
     /// Returns all warnings: its own, and those about findings that earlier versions only counted.
@@ -290,20 +237,7 @@ impl Manifest {
 
     /// Returns how many names and sentences its lists have.
     pub(crate) fn names(&self) -> usize {
-        let FilestoreFindings {
-            missing,
-            deleted,
-            damaged,
-            changed,
-            unreadable,
-            rescued,
-            skipped,
-            unreferenced_names,
-            ..
-        } = &self.filestore.findings;
-        let lists =
-            [missing, deleted, damaged, changed, unreadable, rescued, skipped, unreferenced_names, &self.warnings];
-        lists.into_iter().map(Vec::len).sum()
+        self.filestore.findings.as_ref().map_or(0, FilestoreFindings::names) + self.warnings.len()
     }
 
     /// Returns the bytes that its own objects take in the repository, without those shared with

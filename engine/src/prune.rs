@@ -184,7 +184,7 @@ async fn before_unread_chain<'a>(
 ) -> Result<Option<String>, Error> {
     let Some(candidate) = chains::before_newest(manifests, evidence, clocks) else { return Ok(None) };
     let read = repository.last_read(instance).await?;
-    let was_read = candidate.volumes.iter().any(|volume| read.get(volume).is_some_and(|read| read.sound));
+    let was_read = candidate.volume.as_ref().is_some_and(|volume| read.get(volume).is_some_and(|read| read.sound));
     Ok((!was_read).then(|| candidate.backup.to_string()))
 }
 

@@ -5,6 +5,7 @@
 //! is reported as known; every other difference is a finding, and one finding is enough to reject
 //! the copy.
 
+mod at_source;
 mod files;
 mod objects;
 mod odoo;
@@ -12,8 +13,10 @@ mod rows;
 mod sequences;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
+use self::at_source::AtSource;
 pub use crate::manifest::{Depth, Verification};
 
 use crate::error::Error;
@@ -70,9 +73,11 @@ pub async fn verify(copy: &RestoredCopy<'_>, depth: Depth, run: &Run) -> Result<
         checks.push(objects::check_indexes(&session).await?);
         Ok(checks)
     };
-    let ((files, expected), mut checks) = tokio::try_join!(Box::pin(files::check(copy, depth)), Box::pin(database))?;
+    let at_source = Arc::new(AtSource::of(copy).await?);
+    let files = Box::pin(files::check(copy, depth, at_source.clone()));
+    let ((files, expected), mut checks) = tokio::try_join!(files, Box::pin(database))?;
     checks.push(files);
-    checks.extend(Box::pin(odoo::check(copy, &session, &expected)).await?);
+    checks.extend(Box::pin(odoo::check(copy, &session, &expected, &at_source)).await?);
     checks.sort_by_key(|check| check.subject);
     drop(task);
     Ok(Verification { depth, server, checks, duration: started.elapsed() })

@@ -1,9 +1,11 @@
 # Converts lines "phase tool wall user system memory-in-KiB stored-bytes", several of each kind, to
-# Markdown: medians, and in parentheses the ratio to odoo-backup.
+# Markdown: medians, and in parentheses the ratio to odoo-backup. Of a month the figures are those of
+# a median day, and what is stored is the sum.
 BEGIN {
     title["first"] = "The first backup"
     title["again"] = "Again, nothing changed"
     title["day"] = "After a day of activity"
+    title["month"] = "A month, with a backup after each day"
     title["restore"] = "The restore"
     self = "odoo-backup"
 }
@@ -15,6 +17,7 @@ BEGIN {
     value[$1, $2, "cpu", run] = $4 + $5
     value[$1, $2, "memory", run] = $6 * 1024
     value[$1, $2, "stored", run] = $7
+    total[$1, $2] += $7
 }
 function median(phase, tool, what,    count, i, j, sorted, moved) {
     count = runs[phase, tool]
@@ -25,11 +28,14 @@ function median(phase, tool, what,    count, i, j, sorted, moved) {
     }
     return count % 2 ? sorted[(count + 1) / 2] : (sorted[count / 2] + sorted[count / 2 + 1]) / 2
 }
+function figure(phase, tool, what) {
+    return phase == "month" && what == "stored" ? total[phase, tool] / RUNS : median(phase, tool, what)
+}
 function cell(phase, tool, what, divisor, unit,    mine, own, text) {
-    mine = median(phase, tool, what)
+    mine = figure(phase, tool, what)
     text = sprintf("%.1f %s", mine / divisor, unit)
     if (tool == self || !((phase, self) in runs)) return text
-    own = median(phase, self, what)
+    own = figure(phase, self, what)
     return own > 0 ? text sprintf(" (%.2f)", mine / own) : text
 }
 END {

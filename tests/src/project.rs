@@ -131,6 +131,12 @@ impl Project {
         self.path("repository")
     }
 
+    /// Makes the local repository, which has no backups yet, one of format 1, as an earlier version
+    /// created it.
+    pub fn set_format_1(&self) {
+        set_format_1(&self.repository());
+    }
+
     /// Returns Odoo's `data_dir`, which both share, as two databases of one server do.
     pub fn data_dir(&self) -> PathBuf {
         self.path("data")
@@ -192,6 +198,14 @@ fn write_private(path: &Path, content: &str) {
         file.write_all(content.as_bytes())
     };
     write().unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
+}
+
+/// Makes a repository without backups one of format 1, as an earlier version created it.
+pub fn set_format_1(repository: &Path) {
+    let path = repository.join("repository.json");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("\"format\": 2"), "{text}");
+    fs::write(path, text.replace("\"format\": 2", "\"format\": 1")).unwrap();
 }
 
 #[cfg(test)]

@@ -161,7 +161,7 @@ async fn assert_each_pair_complete(project: &Project, program: &OdooBackup, back
     let mut reader = Reader::open(project).await;
     for (number, (code, id)) in backups.iter().enumerate() {
         let manifest = reader.repository.find(id, Some(INSTANCE)).await.unwrap();
-        let findings = &manifest.filestore.findings;
+        let findings = reader.repository.findings(&manifest).await.unwrap();
         assert!(findings.missing.is_empty(), "{id}: {findings:?}");
         assert_eq!(*code == 0, manifest.warnings.is_empty(), "{id}: {:?}", manifest.warnings);
         let files = reader.files(&manifest).await;

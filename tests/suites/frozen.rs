@@ -1,7 +1,8 @@
 //! Tests repositories of earlier versions: they must stay readable.
 //!
-//! `tests/frozen/format-1` contains one of each format. Next to it is the content of its backups,
-//! which other programs recorded when it was created.
+//! `tests/frozen` contains one of each format; that of format 2 began as one of format 1, and has a
+//! backup of it. Next to each is the content of its backups, which other programs recorded when it
+//! was created.
 
 mod content;
 mod make;
@@ -18,12 +19,12 @@ use serde_json::Value;
 use self::content::{Content, Expected};
 
 /// Returns the recorded content.
-fn expected() -> Expected {
-    serde_json::from_slice(&fs::read(frozen().join("expected.json")).unwrap()).unwrap()
+fn expected(format: u32) -> Expected {
+    serde_json::from_slice(&fs::read(frozen(format).join("expected.json")).unwrap()).unwrap()
 }
 
-fn frozen() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/frozen/format-1")
+fn frozen(format: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../tests/frozen/format-{format}"))
 }
 
 /// Copies a folder with the modes of a repository: git stores neither 0600 nor 0700.
@@ -43,9 +44,9 @@ fn copy_private(from: &Path, to: &Path) {
 
 /// Returns a project whose repository is a copy of the frozen one, with a target for each of its
 /// backups.
-async fn with_frozen_copy(expected: &Expected) -> (Project, OdooBackup) {
+async fn with_frozen_copy(format: u32, expected: &Expected) -> (Project, OdooBackup) {
     let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
-    copy_private(&frozen().join("repository"), &project.repository());
+    copy_private(&frozen(format).join("repository"), &project.repository());
     let conf = project.odoo_conf(INSTANCE);
     let targets = (0..expected.backups.len()).map(|number| {
         let (name, conf) = (target(number), conf.display());
@@ -96,16 +97,26 @@ fn assert_holds(found: &Value, expected: &Value, at: &str) {
 }
 
 #[tokio::test]
-async fn frozen_repository_is_read_and_fetched() {
-    let expected = expected();
-    let (project, program) = with_frozen_copy(&expected).await;
+async fn frozen_format_1_is_read() {
+    assert_read_and_fetched(1).await;
+}
+
+#[tokio::test]
+async fn frozen_format_2_is_read() {
+    assert_read_and_fetched(2).await;
+}
+
+async fn assert_read_and_fetched(format: u32) {
+    let expected = expected(format);
+    let (project, program) = with_frozen_copy(format, &expected).await;
     let list = program.run(["list", "--json"]).await.success().json();
     let listed = list["backups"].as_array().unwrap();
     assert_eq!((listed.len(), &list["damaged"]), (expected.backups.len(), &serde_json::json!([])), "{list}");
     for (listed, backup) in listed.iter().zip(&expected.backups) {
         assert_holds(listed, &backup.listed, &backup.name());
         let shown = program.run(["show", &backup.name(), "--json"]).await.success().json();
-        assert_holds(&shown["manifest"], &serde_json::json!({ "format": 1, "id": backup.id() }), "manifest");
+        let own_format = if backup.listed["database"]["chain"].is_null() { 1 } else { 2 };
+        assert_holds(&shown["manifest"], &serde_json::json!({ "format": own_format, "id": backup.id() }), "manifest");
         assert_eq!(shown["pin_note"], backup.pin_note.clone().map_or(Value::Null, Value::from), "{}", backup.name());
         assert_eq!(shown["proof"]["depth"], backup.listed["proof"]["depth"], "{}", backup.name());
         let files = program.run(["files", &backup.name(), "--json"]).await.success().json();
@@ -129,9 +140,18 @@ async fn frozen_repository_is_read_and_fetched() {
 }
 
 #[tokio::test]
-async fn frozen_backups_restore_exactly() {
-    let expected = expected();
-    let (project, program) = with_frozen_copy(&expected).await;
+async fn frozen_format_1_restores_exactly() {
+    assert_restores_exactly(1).await;
+}
+
+#[tokio::test]
+async fn frozen_format_2_restores_exactly() {
+    assert_restores_exactly(2).await;
+}
+
+async fn assert_restores_exactly(format: u32) {
+    let expected = expected(format);
+    let (project, program) = with_frozen_copy(format, &expected).await;
     for (number, backup) in expected.backups.iter().enumerate() {
         let target = target(number);
         program.run(["restore", &backup.name(), "--to", &target, "--verify", "full"]).await.success();

@@ -152,3 +152,22 @@ async fn s3_commands_need_few_requests() {
     assert_eq!(counted.requests(&check).await.reads, 1 + 2);
     assert_eq!(counted.requests(&["list"]).await.reads, 1, "what the check has read");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unchanged_backup_needs_few_requests() {
+    let server = SeaweedFs::start();
+    let proxy = Proxy::start(server.port).await;
+    let repository = format!(
+        "url = \"s3://{}/odoo\"\nendpoint = \"http://127.0.0.1:{}\"\naccess_key_id = \"{}\"\nsecret_access_key = \"{}\"",
+        server.bucket, proxy.port, server.access_key, server.secret_key
+    );
+    let project = Project::with(ProjectOptions { repository: Some(repository), ..ProjectOptions::default() }).await;
+    let program = odoo_backup!(project.config());
+    program.run(["init"]).await.success();
+    program.run(["now"]).await.success();
+    proxy.take_requests();
+    program.run(["now"]).await.success();
+    let requests = proxy.take_requests();
+    // The instance has fewer than a thousand objects.
+    assert!(requests.len() <= 20 + 1, "{}: {requests:#?}", requests.len());
+}

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load, open};
 use super::failure::Failure;
-use super::show::{BackupDocument, covers};
+use super::show::{BackupDocument, covers, findings};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, plural, time};
@@ -68,7 +68,7 @@ pub(super) async fn import(
     manifest.warnings.iter().for_each(|warning| output.warning(warning));
     let exit = if manifest.warnings.is_empty() && left.is_empty() { Exit::Success } else { Exit::Warnings };
     let document = ImportDocument {
-        backup: BackupDocument::of(manifest),
+        backup: BackupDocument::of(manifest, findings(&repository, manifest, output).await),
         cleared: cleared.clone(),
         left: left.clone(),
         seconds: duration.as_secs_f64(),

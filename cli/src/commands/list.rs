@@ -113,7 +113,7 @@ impl Listed {
         let (evidence, flaws) = (evidence(backup, listing), listing.flaws(backup));
         let proven = evidence.and_then(Evidence::proven).filter(|_| flaws.is_empty());
         Self {
-            backup: BackupDocument::of(backup),
+            backup: BackupDocument::of(backup, backup.filestore.names_of_findings().cloned()),
             pinned: is_pinned(backup, listing),
             proven: proven.map(|proof| proof.at),
             future: flaws.contains(&Flaw::Future),

@@ -8,7 +8,7 @@ use engine::backup::{BackupOptions, backup};
 use engine::copy::Copied;
 use engine::error::Error;
 use engine::hooks::{About, Done, Outcome};
-use engine::manifest::Manifest;
+use engine::manifest::{FilestoreFindings, Manifest};
 use engine::run::{Run, Stalled};
 use serde::Serialize;
 use tokio::sync::OnceCell;
@@ -18,7 +18,7 @@ use super::chosen::{Chosen, instances, load, open};
 use super::copy::{self, CopyDocument};
 use super::failure::{FailedOne, Failure, failed_one};
 use super::prune::{self, PrunedDocument};
-use super::show::{BackupDocument, covers, new_files, new_of_dump};
+use super::show::{BackupDocument, covers, findings, new_files, new_of_dump};
 use crate::exit::Exit;
 use crate::output::{ErrorDocument, Output};
 use crate::table::{bytes, plural};
@@ -68,7 +68,8 @@ pub(super) async fn now(
             let seconds = started.elapsed().as_secs_f64();
             let stored = Stored { repository, name: config.chosen(), manifest: &manifest };
             let followed = follow(&config, stored, instance, prune, run).await;
-            Ok(Complete { manifest, seconds, followed })
+            let findings = findings(repository, &manifest, output).await;
+            Ok(Complete { manifest, findings, seconds, followed })
         });
         let section = format!("instance.{}", instance.name());
         let about = About { section: &section, instance: Some(instance.name()), target: None };
@@ -77,12 +78,12 @@ pub(super) async fn now(
             Err(_) => Done::without_backup(Outcome::Failed),
         });
         match made.await {
-            Ok((Complete { manifest, seconds, followed }, hook_warnings)) => {
+            Ok((Complete { manifest, findings, seconds, followed }, hook_warnings)) => {
                 for warning in &manifest.warnings {
                     output.warning(&format!("{}: {warning}", instance.instance.name));
                 }
                 texts.push(text(&manifest, seconds));
-                let mut document = Made::of(&manifest, seconds);
+                let mut document = Made::of(&manifest, findings, seconds);
                 if config.chosen() == MAIN {
                     let copies = Copies::of(&manifest, followed.copies, output);
                     exit = exit.and(copies.exit);
@@ -121,6 +122,8 @@ pub(super) async fn now(
 /// A backup that was made, and what followed it.
 struct Complete {
     manifest: Manifest,
+    /// The findings by name, if they can be read.
+    findings: Option<FilestoreFindings>,
     seconds: f64,
     followed: Followed,
 }
@@ -183,10 +186,10 @@ struct Made {
 }
 
 impl Made {
-    fn of(manifest: &Manifest, seconds: f64) -> Self {
+    fn of(manifest: &Manifest, findings: Option<FilestoreFindings>, seconds: f64) -> Self {
         let bytes_per_second = rate(manifest, seconds);
         Self {
-            backup: BackupDocument::of(manifest),
+            backup: BackupDocument::of(manifest, findings),
             seconds,
             bytes_per_second,
             hook_warnings: Vec::new(),

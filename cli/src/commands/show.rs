@@ -1,13 +1,14 @@
 //! `odoo-backup show`, and the descriptions of a backup that all commands use.
 
 use config::Config;
+use engine::error::explain;
 use engine::manifest::{
-    BackupId, Brief, DatabaseBrief, FilestoreBrief, FilestoreContent, FilestoreFindings, ImportedFrom, Manifest,
-    StoredDump,
+    BackupId, Brief, DatabaseBrief, FilestoreBrief, FilestoreContent, FilestoreFindings, FindingCounts, ImportedFrom,
+    Manifest, StoredDump,
 };
 use engine::odoo::AttachmentCounts;
 use engine::postgres::SourceFacts;
-use engine::repository::Pin;
+use engine::repository::{Pin, Repository};
 use engine::text::one_line;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -31,8 +32,10 @@ pub(super) async fn show(config: Chosen<'_>, selector: &str, output: Output) -> 
     let seen = proofs::Seen::of(&repository, &manifest).await?;
     let flaws = repository.flaws(&manifest).await?;
     let full_again = full_again(&manifest, &config);
+    let findings = findings(&repository, &manifest, output).await;
+    let names = findings.as_ref().map(named).unwrap_or_default();
     let document = ShowDocument {
-        backup: BackupDocument::of(&manifest),
+        backup: BackupDocument::of(&manifest, findings),
         pinned: pin.is_some(),
         pin_note: pin.as_ref().and_then(|pin| pin.note.clone()),
         proven: seen.proven().filter(|_| flaws.is_empty()),
@@ -42,7 +45,7 @@ pub(super) async fn show(config: Chosen<'_>, selector: &str, output: Output) -> 
         manifest: manifest.clone(),
     };
     flaws.iter().for_each(|flaw| output.warning(&format!("{}/{}: {flaw}", manifest.instance, manifest.id)));
-    Ok(output.result(&document, || text(&manifest, full_again, pin.as_ref(), &seen), Exit::Success))
+    Ok(output.result(&document, || text(&manifest, full_again, &names, pin.as_ref(), &seen), Exit::Success))
 }
 
 /// What `show` prints.
@@ -110,15 +113,18 @@ pub(super) struct BackupDocument {
 struct FilestoreDocument {
     #[serde(flatten)]
     brief: FilestoreBrief,
-    /// What was found to be wrong with the files.
-    findings: FilestoreFindings,
+    /// How many files had something wrong with them.
+    finding_counts: FindingCounts,
+    /// Which files had something wrong with them, by path. Null in lists for backups of format 2,
+    /// and where the names cannot be read.
+    #[schema(required = true)]
+    findings: Option<FilestoreFindings>,
 }
 
 impl BackupDocument {
-    /// Returns a backup in brief.
-    pub(super) fn of(manifest: &Manifest) -> Self {
+    /// Returns a backup in brief. The names of findings are read separately.
+    pub(super) fn of(manifest: &Manifest, findings: Option<FilestoreFindings>) -> Self {
         let brief = Brief::from(manifest);
-        let findings = manifest.filestore.findings.clone();
         Self {
             id: brief.id,
             instance: brief.instance,
@@ -126,12 +132,53 @@ impl BackupDocument {
             finished_at: brief.finished_at,
             odoo_series: brief.odoo_series,
             database: brief.database,
-            filestore: FilestoreDocument { brief: brief.filestore, findings },
+            filestore: FilestoreDocument {
+                brief: brief.filestore,
+                finding_counts: manifest.filestore.counts_of_findings(),
+                findings,
+            },
             attachments: brief.attachments,
             stored_bytes: brief.stored_bytes,
             imported: brief.imported,
             warnings: brief.warnings,
         }
+    }
+}
+
+/// Returns the findings of a backup by name. If they cannot be read, that is a warning: the backup
+/// may be good all the same.
+pub(super) async fn findings(
+    repository: &Repository,
+    manifest: &Manifest,
+    output: Output,
+) -> Option<FilestoreFindings> {
+    let read = repository.findings(manifest).await;
+    read.inspect_err(|error| output.warning(&format!("{}: {}", manifest.instance, explain(error)))).ok()
+}
+
+/// Returns a line for each kind of finding, with the first names.
+fn named(findings: &FilestoreFindings) -> String {
+    let kinds: [(&str, &[String]); 7] = [
+        ("missing", &findings.missing),
+        ("deleted", &findings.deleted),
+        ("damaged", &findings.damaged),
+        ("changed", &findings.changed),
+        ("unreadable", &findings.unreadable),
+        ("recovered", &findings.rescued),
+        ("skipped", &findings.skipped),
+    ];
+    let found = kinds.into_iter().filter(|(_, names)| !names.is_empty());
+    found.map(|(kind, names)| format!("  {kind:<12}  {}\n", first(names))).collect()
+}
+
+/// Returns the first names of a list.
+fn first(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    // A name is data. Characters that could manipulate a terminal or a log are escaped.
+    let shown = names.iter().take(SHOWN).map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 
@@ -208,7 +255,13 @@ fn based_on(manifest: &Manifest, full_again: Option<Timestamp>) -> String {
     }
 }
 
-fn text(manifest: &Manifest, full_again: Option<Timestamp>, pin: Option<&Pin>, seen: &proofs::Seen) -> String {
+fn text(
+    manifest: &Manifest,
+    full_again: Option<Timestamp>,
+    names: &str,
+    pin: Option<&Pin>,
+    seen: &proofs::Seen,
+) -> String {
     let database = &manifest.database;
     let filestore = &manifest.filestore;
     let mut text = format!(
@@ -250,8 +303,9 @@ fn text(manifest: &Manifest, full_again: Option<Timestamp>, pin: Option<&Pin>, s
     if let Some(content) = &manifest.attachments {
         text.push_str(&format!("  attachments   {}\n", attachments(&content.counts)));
     }
-    if filestore.findings.unreferenced > 0 {
-        let unreferenced = plural(filestore.findings.unreferenced, "file");
+    let unreferenced = filestore.counts_of_findings().unreferenced;
+    if unreferenced > 0 {
+        let unreferenced = plural(unreferenced, "file");
         text.push_str(&format!("  unreferenced  {unreferenced} that no attachment references\n"));
     }
     if let Some(odoo) = &manifest.odoo {
@@ -266,6 +320,7 @@ fn text(manifest: &Manifest, full_again: Option<Timestamp>, pin: Option<&Pin>, s
     for warning in &manifest.all_warnings() {
         text.push_str(&format!("  warning       {}\n", one_line(warning)));
     }
+    text.push_str(names);
     let rows = manifest
         .objects()
         .map(|object| vec![object.key.to_string(), bytes(object.stored.size), object.stored.sha256.to_string()]);

@@ -98,17 +98,19 @@ const FINDINGS = {
 
 /** Warnings as counts, with the names folded. */
 function Warnings({ backup }) {
-  const findings = Object.entries(backup.findings ?? {}).filter(([, value]) => (Array.isArray(value) ? value.length > 0 : value > 0));
+  const findings = Object.entries(backup.findings?.counts ?? {}).filter(([, count]) => count > 0);
   if (backup.warnings.length === 0 && findings.length === 0) return null;
-  const item = ([kind, value]) => {
-    const words = FINDINGS[kind] ?? kind.replaceAll("_", " ");
-    if (!Array.isArray(value)) return html`<li>${plural(value, "file")} ${words}</li>`;
-    const number = value.length === 100 ? "100 or more files" : plural(value.length, "file");
-    return html`<li><${Fold} summary=${`${number} ${words}`}><ul class="names id">${value.map((name) => html`<li>${name}</li>`)}</ul><//></li>`;
+  const item = ([kind, count]) => {
+    const summary = `${plural(count, "file")} ${FINDINGS[kind] ?? kind.replaceAll("_", " ")}`;
+    const names = backup.findings[kind];
+    if (!Array.isArray(names) || names.length === 0) return html`<li>${summary}</li>`;
+    const more = count > names.length ? html`<li>and ${count - names.length} more</li>` : null;
+    return html`<li><${Fold} summary=${summary}><ul class="names id">${names.map((name) => html`<li>${name}</li>`)}${more}</ul><//></li>`;
   };
   const total = backup.warnings.length > 0 ? plural(backup.warnings.length, "warning") : "no warning";
   return html`<${Panel} id="warnings" title="Warnings and findings" aside=${total}>
     <${Note} items=${backup.warnings} />
+    <${Note} tone="bad" items=${[backup.findings?.unreadable_list]} />
     ${findings.length > 0 && html`<ul class="plain">${findings.map(item)}</ul>`}
   <//>`;
 }

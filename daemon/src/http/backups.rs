@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
-use engine::manifest::{FilestoreFindings, Manifest, StoredObject};
+use engine::error::explain;
+use engine::manifest::{FilestoreFindings, FindingCounts, Manifest, StoredObject};
 use engine::odoo::Attachment;
 use engine::prune::{Decision, Hold, Verdict};
 use engine::repository::{BackupId, BackupRef, Pin, Proof, Repository};
@@ -25,7 +26,7 @@ use crate::facts::{BackupFacts, DamagedBackup, InstanceFacts, reasons};
 const BACKUPS: (usize, usize) = (400, 1000);
 /// Attachments in one answer: by default, and at most.
 const FILES: (usize, usize) = (100, 1000);
-/// Names of each kind of finding; the manifest has all.
+/// Names of each kind of finding; `show --json` has all.
 const FINDINGS: usize = 100;
 
 /// What is known of an instance's backups.
@@ -147,7 +148,8 @@ impl From<&StoredObject> for ObjectShown {
     }
 }
 
-/// What was wrong with the files at the source, by path; the first hundred of each kind.
+/// What was wrong with the files at the source, by path; the first hundred of each kind. The lists
+/// are empty if `unreadable_list` is not null.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Findings)]
 struct FindingsShown {
@@ -167,10 +169,21 @@ struct FindingsShown {
     skipped: Vec<String>,
     /// How many files no attachment names. They are in the backup.
     unreferenced: u64,
+    /// How many there are of each kind.
+    counts: FindingCounts,
+    /// Why the names cannot be read; null where they can be.
+    #[schema(required = true)]
+    unreadable_list: Option<String>,
 }
 
-impl From<&FilestoreFindings> for FindingsShown {
-    fn from(all: &FilestoreFindings) -> Self {
+impl FindingsShown {
+    /// Reads the findings of a backup.
+    async fn of(repository: &Repository, manifest: &Manifest) -> Self {
+        let counts = manifest.filestore.counts_of_findings();
+        let (all, unreadable_list) = match repository.findings(manifest).await {
+            Ok(all) => (all, None),
+            Err(error) => (FilestoreFindings::default(), Some(explain(&error).to_string())),
+        };
         let first = |names: &[String]| names.iter().take(FINDINGS).cloned().collect();
         Self {
             missing: first(&all.missing),
@@ -180,7 +193,9 @@ impl From<&FilestoreFindings> for FindingsShown {
             unreadable: first(&all.unreadable),
             rescued: first(&all.rescued),
             skipped: first(&all.skipped),
-            unreferenced: all.unreferenced,
+            unreferenced: counts.unreferenced,
+            counts,
+            unreadable_list,
         }
     }
 }
@@ -207,7 +222,7 @@ pub(super) async fn backup(
         proof_record,
         server: Server { version: manifest.server.version.clone() },
         pg_dump: manifest.database.pg_dump.clone(),
-        findings: (&manifest.filestore.findings).into(),
+        findings: FindingsShown::of(&repository, &manifest).await,
         objects: manifest.objects().map(ObjectShown::from).collect(),
         listed,
     }))

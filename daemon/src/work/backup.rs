@@ -14,6 +14,8 @@ use crate::journal::{RemovedBackup, RunOutcome};
 
 /// Backs up, unless another daemon has served the slot.
 pub(super) async fn back_up(repository: &Repository, work: &Work<'_>, reread: bool) -> Result<RunOutcome, Failure> {
+    // It may have been upgraded since the daemon opened it.
+    let repository = &repository.opened_again().await?;
     let options = BackupOptions { reread, ..BackupOptions::of(&work.instance.instance) };
     let manifest = match work.slot {
         None => backup(repository, &work.instance.instance, options, work.run).await?,

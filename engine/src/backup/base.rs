@@ -73,47 +73,24 @@ impl DumpBase {
         if let Some(reason) = full_reason(rules.asked, begun, rules.oldest, rules.now) {
             return Ok(Err(reason));
         }
-        let key = &stored.map.key;
-        let map = match earlier.reason_against([&stored.map; 2]) {
-            Some(reason) => Err(reason),
-            None => match earlier.repository.segments(stored).await.map_err(Error::from) {
-                Ok(segments) => Ok(segments),
-                Err(error) if error.is_damage() => Err(explain(&error).to_string()),
-                Err(error) => return Err(error),
-            },
-        };
-        let segments = match map {
-            Ok(segments) => segments,
+        let built = match needed(earlier, stored).await? {
+            Ok(built) => built,
             Err(reason) => {
+                let key = &stored.map.key;
                 warnings
                     .push(format!("{key} is damaged, and with it its backup: {reason}; the dump is stored in full"));
                 return Ok(Err(FullReason::Doubted));
             }
         };
-        let mut left_out = BTreeSet::new();
-        let leave_out = |volume: &DumpVolume, reason: String, warnings: &mut Vec<String>| {
-            let key = &volume.object.key;
-            warnings.push(format!(
-                "{key} is damaged, and with it the backups that reference it: {reason}; what is needed of it is stored again"
-            ));
-            volume.n
-        };
+        let mut left_out = LeftOut { numbers: BTreeSet::new(), warnings };
         for volume in &stored.volumes {
             if let Some(reason) = earlier.reason_against([&volume.object, &volume.index]) {
-                left_out.insert(leave_out(volume, reason, warnings));
+                left_out.add(volume, &reason);
             }
         }
-        let needed = needs(&segments, &stored.sizes());
-        drop(segments);
-        let built: Vec<_> = stored
-            .sizes()
-            .into_iter()
-            .zip(needed)
-            .map(|(volume, needed)| Built { number: volume.number, bytes: volume.bytes, needed })
-            .collect();
         let last = stored.volumes.iter().map(|volume| volume.n).max().unwrap_or(0);
         loop {
-            let usable: Vec<_> = built.iter().copied().filter(|built| !left_out.contains(&built.number)).collect();
+            let usable: Vec<_> = built.iter().copied().filter(|one| !left_out.numbers.contains(&one.number)).collect();
             let kept = kept(&usable, stored.dump.size);
             let volumes: Vec<_> = stored.volumes.iter().filter(|volume| kept.contains(&volume.n)).cloned().collect();
             match read_indexes(earlier.repository, &volumes, last).await? {
@@ -122,12 +99,42 @@ impl DumpBase {
                     return Ok(base.map(|base| (base, volumes, stored.chain.clone())));
                 }
                 // All are read again: what a damaged index began to say must not be used.
-                Err((damaged, reason)) => {
-                    left_out.insert(leave_out(damaged, reason, warnings));
-                }
+                Err((damaged, reason)) => left_out.add(damaged, &reason),
             }
         }
     }
+}
+
+/// Volumes that are not built upon.
+struct LeftOut<'a> {
+    numbers: BTreeSet<u32>,
+    warnings: &'a mut Vec<String>,
+}
+
+impl LeftOut<'_> {
+    fn add(&mut self, volume: &DumpVolume, reason: &str) {
+        let key = &volume.object.key;
+        self.warnings.push(format!(
+            "{key} is damaged, and with it the backups that reference it: {reason}; what is needed of it is stored again"
+        ));
+        self.numbers.insert(volume.n);
+    }
+}
+
+/// Returns how much the dump needs of each of its volumes, by its map. If that is damaged, returns
+/// why.
+async fn needed(earlier: &Earlier<'_>, stored: &DumpVolumes) -> Result<Result<Vec<Built>, String>, Error> {
+    if let Some(reason) = earlier.reason_against([&stored.map]) {
+        return Ok(Err(reason));
+    }
+    let segments = match earlier.repository.segments(stored).await.map_err(Error::from) {
+        Ok(segments) => segments,
+        Err(error) if error.is_damage() => return Ok(Err(explain(&error).to_string())),
+        Err(error) => return Err(error),
+    };
+    let sizes = stored.sizes();
+    let built = sizes.iter().zip(needs(&segments, &sizes));
+    Ok(Ok(built.map(|(volume, needed)| Built { number: volume.number, bytes: volume.bytes, needed }).collect()))
 }
 
 /// Reads the indexes of these volumes, up to the first that is damaged.

@@ -49,7 +49,7 @@ pub(super) async fn store_database(
             return Err(looked.await.map_or(error, Error::from));
         }
     };
-    let StoredRows { content: rows, warning } = store_rows(draft, counts.get()).await?;
+    let StoredRows { content: rows, warning } = store_rows(draft, counts.get(), earlier).await?;
     warnings.extend(warning);
     Ok(StoredDatabase { dump, rows, warnings })
 }

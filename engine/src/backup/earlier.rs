@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::seen::Seen;
 use crate::error::{Error, explain};
 use crate::manifest::{BackupLink, Manifest, StoredObject};
 use crate::repository::{BackupId, Evidence, KnownDamage, ObjectListing, Repository};
@@ -29,25 +30,19 @@ impl<'a> Earlier<'a> {
     ///
     /// # Errors
     /// [`Error::Repository`], [`Error::Store`] where the store is not available.
-    pub(super) async fn than(repository: &'a Repository, instance: &str, id: &BackupId) -> Result<Self, Error> {
-        let (mut names, unreadable) = repository.readable_names(Some(instance)).await?;
-        let mut warnings: Vec<_> = unreadable.iter().map(|error| explain(error).with_hint()).collect();
-        // Folders that may not be read were named above.
-        let (listed, _) = ObjectListing::readable(&**repository.store(), instance).await?;
-        names.retain(|earlier| earlier.id < *id);
-        names.sort();
+    pub(super) async fn than(mut seen: Seen<'a>, id: &BackupId) -> Result<Self, Error> {
+        let repository = seen.repository;
+        let mut warnings: Vec<_> = seen.unreadable.iter().map(|error| explain(error).with_hint()).collect();
+        let backups = std::mem::take(&mut seen.backups);
         let (mut latest, mut own, mut link) = (None, None, None);
-        for backup in names.iter().rev() {
-            match repository.documents(backup).await {
+        for backup in backups.iter().rev().filter(|backup| backup.id < *id) {
+            match seen.documents(backup).await {
                 Ok(read) => {
-                    let is_own = read.manifest.imported.is_none();
                     let manifest = Digest::of(&read.manifest_bytes);
                     link.get_or_insert(BackupLink { id: backup.id.clone(), manifest });
-                    if is_own {
+                    latest.get_or_insert_with(|| read.manifest.clone());
+                    if read.manifest.imported.is_none() {
                         own = Some(read.manifest.clone());
-                    }
-                    latest.get_or_insert(read.manifest);
-                    if is_own {
                         break;
                     }
                 }
@@ -55,11 +50,8 @@ impl<'a> Earlier<'a> {
                 Err(error) => warnings.push(format!("unable to reuse the files of {backup}: {error}")),
             }
         }
-        let damage = match if listed.has_known_damage() {
-            repository.known_damage(instance).await
-        } else {
-            Ok(KnownDamage::new())
-        } {
+        let listed = seen.listed;
+        let damage = match repository.known_damage_of(&listed).await {
             Err(error) if error.is_of_object() => {
                 warnings.push(format!("unable to tell which objects are damaged: {error}"));
                 KnownDamage::new()
@@ -73,7 +65,7 @@ impl<'a> Earlier<'a> {
     }
 
     /// Returns why objects that belong together must not be built upon, if so.
-    pub(super) fn reason_against(&self, objects: [&StoredObject; 2]) -> Option<String> {
+    pub(super) fn reason_against<const N: usize>(&self, objects: [&StoredObject; N]) -> Option<String> {
         let damage = objects.into_iter().find_map(|object| self.damage.get(&object.key));
         match damage {
             Some(found) => Some(found.reasons.join("; ")),

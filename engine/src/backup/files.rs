@@ -12,16 +12,18 @@ use super::previous::{Previous, previous};
 use super::{BackupOptions, Source};
 use crate::error::{Error, explain};
 use crate::filestore::{
-    Batches, FileEntry, FileNames, FilestoreError, Ledger, Settled, WrittenVolume, check_path, write_volume,
+    Batches, FileEntry, FileNames, FilestoreError, Ledger, ListForm, Settled, WrittenVolume, check_path, write_volume,
 };
 use crate::instance::Instance;
-use crate::manifest::{AttachmentContent, FilestoreContent, FilestoreFindings, StoredObject, Volume};
+use crate::manifest::{
+    AttachmentContent, FORMAT_1, FilestoreContent, FilestoreFindings, StoredFindings, StoredObject, Volume,
+};
 use crate::odoo::{CollectorHold, attachments, still_named};
 use crate::postgres::{self, PostgresError, Session};
 use crate::progress::Task;
-use crate::repository::Draft;
+use crate::repository::{Draft, RepositoryError};
 use crate::run::Run;
-use crate::stream::{Fingerprint, body_of, encode_list};
+use crate::stream::encode_list;
 
 /// What was stored of the files, and the warnings.
 pub(super) struct StoredFiles {
@@ -42,9 +44,10 @@ pub(super) async fn store_files(
     run: &Run,
 ) -> Result<StoredFiles, Error> {
     let (attachments, named) = store_attachments(draft, source).await?;
-    let Previous { volumes: earlier, held, suspect, missing: known, removed, mut warnings } = previous(before).await?;
+    let Previous { volumes: earlier, held, suspect, missing: known, removed, findings: former, reread, mut warnings } =
+        previous(before).await?;
     let expected = attachments.as_ref().map_or(0, |attachments| attachments.counts.files);
-    let mut ledger = Ledger::new(named, held, options.reread);
+    let mut ledger = Ledger::new(named, held, options.reread || reread);
     suspect.iter().for_each(|path| ledger.suspect(path));
     let location = before.repository.store().location();
     let folder = location.strip_prefix("file://").map(Path::new);
@@ -52,7 +55,8 @@ pub(super) async fn store_files(
     let batches = Batches::new(&instance.filestore, ledger).without(&foreign);
     let (new, ledger, unreadable) = match begin(batches).await? {
         (batches, Ok(())) => {
-            let (new, ledger) = store_volumes(draft, batches, options, run).await?;
+            let form = before.repository.description().list_form();
+            let (new, ledger) = store_volumes(draft, batches, (options, form), run).await?;
             (new, ledger, None)
         }
         (_, Err(error @ FilestoreError::Contains { .. })) => return Err(error.into()),
@@ -81,7 +85,11 @@ pub(super) async fn store_files(
         ));
     }
     let removed = store_removed(draft, &settled, removed).await?;
-    warnings.extend(findings.warnings());
+    warnings.extend(findings.counts().warnings());
+    let (findings, found) = match before.repository.description().format {
+        FORMAT_1 => (Some(findings), None),
+        _ => (None, Some(store_findings(draft, findings, former).await?)),
+    };
     let new_files = new.iter().map(|volume| volume.files).sum::<u64>();
     let new_bytes = new.iter().map(|volume| volume.bytes).sum::<u64>();
     let earlier = earlier.into_iter().zip(0..).filter(|(_, index)| settled.volumes.contains(index));
@@ -94,6 +102,7 @@ pub(super) async fn store_files(
         removed,
         collector_held,
         findings,
+        found,
     };
     Ok(StoredFiles { attachments, filestore, warnings })
 }
@@ -162,14 +171,13 @@ async fn begin(mut batches: Batches) -> Result<(Batches, Result<(), FilestoreErr
 async fn store_volumes(
     draft: &Draft,
     batches: Batches,
-    options: BackupOptions,
+    how: (BackupOptions, ListForm),
     run: &Run,
 ) -> Result<(Vec<Volume>, Ledger), Error> {
     let batches = Arc::new(Mutex::new(batches));
     let task = run.progress.task("filestore", None);
     let numbers = AtomicU32::new(1);
-    let writers =
-        (0..options.parallel_volumes.max(1)).map(|_| store_one_by_one(draft, &batches, &numbers, options, &task));
+    let writers = (0..how.0.parallel_volumes.max(1)).map(|_| store_one_by_one(draft, &batches, &numbers, how, &task));
     let mut volumes = futures::future::try_join_all(writers).await?.concat();
     volumes.sort_by(|a, b| a.object.key.cmp(&b.object.key));
     let ledger = std::mem::take(&mut batches.lock().unwrap_or_else(PoisonError::into_inner).ledger);
@@ -181,14 +189,14 @@ async fn store_one_by_one(
     draft: &Draft,
     batches: &Arc<Mutex<Batches>>,
     numbers: &AtomicU32,
-    options: BackupOptions,
+    (options, form): (BackupOptions, ListForm),
     task: &Task,
 ) -> Result<Vec<Volume>, Error> {
     let mut volumes = Vec::new();
     while let Some(first) = next_batch(batches).await? {
         let name = format!("filestore-{:04}", numbers.fetch_add(1, Ordering::Relaxed));
         let expected = options.volume.bytes.max(first.iter().map(|file| file.size).sum());
-        let volume = write_volume(first, batches.clone(), options.volume, options.level, task.clone());
+        let volume = write_volume(first, batches.clone(), options.volume, (options.level, form), task.clone());
         let stored = draft.add_sized(&format!("{name}.tar.zst"), volume, expected).await?;
         let (object, WrittenVolume { files, bytes, list }) = stored;
         if files == 0 {
@@ -212,8 +220,7 @@ async fn next_batch(batches: &Arc<Mutex<Batches>>) -> Result<Option<Vec<FileEntr
     }
 }
 
-/// Stores the paths that the volumes contain and that no longer exist, unless the latest backup's
-/// list is the same.
+/// Stores the paths that the volumes contain and that no longer exist.
 async fn store_removed(
     draft: &Draft,
     settled: &Settled,
@@ -223,10 +230,20 @@ async fn store_removed(
         return Ok(None);
     }
     let text: String = settled.removed.iter().map(|name| format!("{name}\0")).collect();
-    if let Some(earlier) = earlier.filter(|earlier| earlier.plain == Fingerprint::of(text.as_bytes())) {
-        return Ok(Some(earlier));
+    Ok(Some(draft.add_list("filestore-removed.zst", text.into_bytes(), earlier).await?))
+}
+
+/// Stores the names of the findings.
+async fn store_findings(
+    draft: &Draft,
+    findings: FilestoreFindings,
+    earlier: Option<StoredObject>,
+) -> Result<StoredFindings, Error> {
+    let (counts, lines) = (findings.counts(), findings.lines().map_err(RepositoryError::Json)?);
+    if lines.is_empty() {
+        return Ok(StoredFindings { counts, list: None });
     }
-    Ok(Some(draft.add("filestore-removed.zst", encode_list(body_of(text))).await?.0))
+    Ok(StoredFindings { counts, list: Some(draft.add_list("findings.zst", lines.into_bytes(), earlier).await?) })
 }
 
 /// Separates the files that the source lost from those that were deleted since the snapshot.

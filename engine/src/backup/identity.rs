@@ -1,12 +1,13 @@
 //! Tells whether a database is the one that an instance's earlier backups show. Two hosts may give
 //! one name to two databases, and each would then use the other's backups as its own.
 
+use super::seen::Seen;
 use crate::error::{Error, OtherDatabase, explain};
 use crate::instance::Instance;
 use crate::manifest::Manifest;
 use crate::odoo::{OdooFacts, odoo_facts};
 use crate::postgres::{self, Endpoint, ServerFacts};
-use crate::repository::{BackupRef, Repository};
+use crate::repository::BackupRef;
 
 /// Backups that are searched for one of the same server.
 const LOOKED_AT: usize = 10;
@@ -116,15 +117,15 @@ fn shown(text: &str) -> String {
 /// # Errors
 /// [`Error::OtherDatabase`] unless `accept`; those of the repository.
 pub(super) async fn compare_with_latest(
-    repository: &Repository,
-    instance: &str,
+    seen: &mut Seen<'_>,
     own: &DatabaseIdentity,
     accept: bool,
 ) -> Result<Vec<String>, Error> {
-    let mut backups = present(repository, instance).await?.into_iter();
+    let instance = seen.listed.instance().to_owned();
+    let mut backups = seen.present().await.into_iter();
     let mut latest = None;
     for backup in backups.by_ref() {
-        latest = readable(repository, &backup).await?;
+        latest = readable(seen, &backup).await?;
         if latest.is_some() {
             break;
         }
@@ -133,39 +134,24 @@ pub(super) async fn compare_with_latest(
     let earlier = DatabaseIdentity::of(&latest);
     let why = match own.compare(&earlier) {
         DatabaseSameness::Same => match changes_server(own, &earlier) {
-            true => return warn_if_alternating(repository, instance, own, backups.take(LOOKED_AT)).await,
+            true => return warn_if_alternating(seen, own, backups.take(LOOKED_AT)).await,
             false => return Ok(Vec::new()),
         },
         DatabaseSameness::Unclear(warning) => return Ok(vec![warning]),
         DatabaseSameness::Other(why) => why,
     };
-    let other = OtherDatabase { instance: instance.to_owned(), latest: latest.id, why };
+    let other = OtherDatabase { instance: instance.clone(), latest: latest.id, why };
     match accept {
         true => Ok(vec![format!("accepted as the new database of {instance}: {other}")]),
         false => Err(Error::OtherDatabase(Box::new(other))),
     }
 }
 
-/// Returns the backups that are not dated in the future, the newest first.
-async fn present(repository: &Repository, instance: &str) -> Result<Vec<BackupRef>, Error> {
-    let now = repository.clocks().await.now();
-    // The run warns of folders that may not be read.
-    let (mut backups, _) = repository.readable_names(Some(instance)).await?;
-    backups.retain(|backup| !backup.id.is_future(now));
-    backups.sort_by(|a, b| b.cmp(a));
-    Ok(backups)
-}
-
 /// Reads a manifest; `None` where it cannot be read.
-pub(super) async fn readable(repository: &Repository, backup: &BackupRef) -> Result<Option<Manifest>, Error> {
-    match repository.verified_manifest(backup).await {
-        Ok(manifest) => Ok(Some(manifest)),
-        Err(error) if error.is_of_object() => {
-            tracing::warn!("{backup} does not identify its database: {}", explain(&error));
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
-    }
+pub(super) async fn readable(seen: &mut Seen<'_>, backup: &BackupRef) -> Result<Option<Manifest>, Error> {
+    let read = seen.manifest(backup).await?;
+    let read = read.inspect_err(|error| tracing::warn!("{backup} does not identify its database: {}", explain(error)));
+    Ok(read.ok())
 }
 
 fn changes_server(own: &DatabaseIdentity, earlier: &DatabaseIdentity) -> bool {
@@ -176,13 +162,13 @@ fn changes_server(own: &DatabaseIdentity, earlier: &DatabaseIdentity) -> bool {
 /// another server continues under its name; if the former server has it too, both are backed up in
 /// turn.
 async fn warn_if_alternating(
-    repository: &Repository,
-    instance: &str,
+    seen: &mut Seen<'_>,
     own: &DatabaseIdentity,
     earlier: impl Iterator<Item = BackupRef>,
 ) -> Result<Vec<String>, Error> {
+    let instance = seen.listed.instance().to_owned();
     for backup in earlier {
-        let Some(manifest) = readable(repository, &backup).await? else { continue };
+        let Some(manifest) = readable(seen, &backup).await? else { continue };
         if own.server.is_some() && DatabaseIdentity::of(&manifest).server == own.server {
             return Ok(vec![format!(
                 "the latest backup of {instance} comes from a copy of this database on another server: if both are in use, give one of them \

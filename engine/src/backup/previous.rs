@@ -21,6 +21,10 @@ pub(super) struct Previous {
     pub(super) missing: HashSet<String>,
     /// The latest backup's list of removed paths.
     pub(super) removed: Option<StoredObject>,
+    /// The latest backup's list of findings.
+    pub(super) findings: Option<StoredObject>,
+    /// Whether `suspect` is not known, so that every file must be read.
+    pub(super) reread: bool,
     /// What is wrong with earlier backups.
     pub(super) warnings: Vec<String>,
 }
@@ -58,12 +62,24 @@ pub(super) async fn previous(earlier: &Earlier<'_>) -> Result<Previous, Error> {
             "{key} is damaged, and with it the backups that reference it: {reason}; its files are stored again"
         ));
     }
-    let removed = manifest.filestore.removed.clone().filter(|removed| earlier.listed.holds(removed));
+    let intact = |object: &&StoredObject| earlier.reason_against([*object]).is_none();
+    let removed = manifest.filestore.removed.as_ref().filter(intact).cloned();
+    let mut reread = false;
+    let findings = manifest.filestore.list_of_findings().filter(intact).cloned();
+    let FilestoreFindings { damaged, rescued, missing, .. } = match earlier.repository.findings(manifest).await {
+        Ok(findings) => findings,
+        Err(error) if error.is_of_object() => {
+            reread = manifest.filestore.counts_of_findings().damaged > 0;
+            let then = if reread { "; every file is read again" } else { "" };
+            warnings.push(format!("{}{then}", explain(&error)));
+            FilestoreFindings::default()
+        }
+        Err(error) => return Err(error.into()),
+    };
     // A damaged file that was recovered from an earlier backup is stored intact.
-    let FilestoreFindings { damaged, rescued, missing, .. } = &manifest.filestore.findings;
-    let suspect = damaged.iter().filter(|path| !rescued.contains(path)).cloned().collect();
-    let missing = missing.iter().cloned().collect();
-    Ok(Previous { volumes, held: FileNames::of_volumes(held), suspect, missing, removed, warnings })
+    let suspect = damaged.into_iter().filter(|path| !rescued.contains(path)).collect();
+    let missing = missing.into_iter().collect();
+    Ok(Previous { volumes, held: FileNames::of_volumes(held), suspect, missing, removed, findings, reread, warnings })
 }
 
 async fn read_volume_list(

@@ -1,10 +1,10 @@
 //! The row counts of a backup.
 
+use super::earlier::Earlier;
 use crate::error::Error;
-use crate::manifest::RowContent;
+use crate::manifest::{FORMAT_1, RowContent};
 use crate::postgres::{Misunderstood, RowCounts};
 use crate::repository::Draft;
-use crate::stream::{body_of, encode_list};
 
 /// What was stored of the row counts, and the warnings.
 #[derive(Default)]
@@ -15,7 +15,11 @@ pub(super) struct StoredRows {
 
 /// Stores the list of tables and their rows. A dump whose rows could not be counted is as good as
 /// any other: this is a warning.
-pub(super) async fn store_rows(draft: &Draft, counts: Result<RowCounts, Misunderstood>) -> Result<StoredRows, Error> {
+pub(super) async fn store_rows(
+    draft: &Draft,
+    counts: Result<RowCounts, Misunderstood>,
+    earlier: &Earlier<'_>,
+) -> Result<StoredRows, Error> {
     let counts = match counts {
         Ok(counts) => counts,
         Err(reason) => {
@@ -24,7 +28,12 @@ pub(super) async fn store_rows(draft: &Draft, counts: Result<RowCounts, Misunder
         }
     };
     let lines = counts.lines().map_err(crate::repository::RepositoryError::Json)?;
-    let (list, ()) = draft.add("tables.zst", encode_list(body_of(lines))).await?;
+    let former = match earlier.repository.description().format {
+        FORMAT_1 => None,
+        _ => earlier.latest.as_ref().and_then(|latest| latest.database.rows.as_ref()).map(|rows| &rows.list),
+    };
+    let former = former.filter(|list| earlier.reason_against([*list]).is_none()).cloned();
+    let list = draft.add_list("tables.zst", lines, former).await?;
     let content = RowContent {
         tables: counts.tables.len() as u64,
         rows: counts.tables.iter().map(|table| table.rows).sum(),

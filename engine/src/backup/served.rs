@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::identity::{DatabaseIdentity, DatabaseSameness, readable};
+use super::seen::Seen;
 use crate::error::Error;
 use crate::instance::Instance;
 use crate::repository::{BackupId, BackupRef, Repository};
@@ -32,9 +33,10 @@ pub(super) async fn by(
     }
     candidates.sort_by(|a, b| b.cmp(a));
     let own = DatabaseIdentity::ask(instance).await?;
+    let mut seen = Seen::of(repository, &instance.name).await?;
     for id in candidates {
         let backup = BackupRef::new(instance.name.as_str(), id);
-        let Some(manifest) = readable(repository, &backup).await? else { continue };
+        let Some(manifest) = readable(&mut seen, &backup).await? else { continue };
         let is_same = manifest.imported.is_none()
             && !matches!(own.compare(&DatabaseIdentity::of(&manifest)), DatabaseSameness::Other(_));
         if is_same && !repository.is_known_damaged(&manifest).await? {

@@ -52,7 +52,7 @@ pub(super) async fn conclude(
     if fresh.is_empty() && !is_listed {
         return Ok(true);
     }
-    let known = match if is_listed { repository.known_damage(instance).await } else { Ok(KnownDamage::new()) } {
+    let known = match repository.known_damage_of(&survey.listed).await {
         Err(error) if error.is_of_object() => {
             run.progress.warn(&format!("unable to tell what damage of {instance} was found before: {error}"));
             None

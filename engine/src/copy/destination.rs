@@ -80,7 +80,7 @@ impl<'a> Destination<'a> {
     /// [`RepositoryError::Another`] if a different object has its name
     pub(super) async fn lacks(&mut self, object: &StoredObject) -> Result<Option<Mode>, Error> {
         let (key, stored) = (&object.key, object.stored);
-        let Some(size) = self.listed.size(key) else { return Ok(Some(Mode::CreateNew)) };
+        let Some(size) = self.listed.size(key) else { return Ok(Some(Mode::CreateAbsent)) };
         match self.named.get(key) {
             Some(named) if *named != stored => Err(self.another(key.clone())),
             Some(_) if size == stored.size => Ok(None),

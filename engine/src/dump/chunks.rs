@@ -162,17 +162,33 @@ impl Cutter {
 
     /// Takes the next piece, and hands out each chunk that is certain.
     pub(super) fn push(&mut self, piece: &[u8], mut chunk: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-        let mut rest = std::mem::take(&mut self.rest);
-        rest.extend_from_slice(piece);
+        let maximum = self.sizes[2];
+        let mut seam = std::mem::take(&mut self.rest);
+        let before = seam.len();
+        // Only chunks that begin before the piece are copied.
+        seam.extend_from_slice(&piece[..piece.len().min(maximum)]);
         let mut start = 0;
         // With fewer bytes, what follows could move the cut.
-        while rest.len() - start >= self.sizes[2] {
-            let length = self.cut(&rest[start..]);
-            chunk(&rest[start..start + length])?;
+        while start < before && seam.len() - start >= maximum {
+            let length = self.cut(&seam[start..]);
+            chunk(&seam[start..start + length])?;
             start += length;
         }
-        rest.drain(..start);
-        self.rest = rest;
+        if start < before {
+            // The piece is short: all of it is in the seam.
+            seam.drain(..start);
+            self.rest = seam;
+            return Ok(());
+        }
+        let mut start = start - before;
+        while piece.len() - start >= maximum {
+            let length = self.cut(&piece[start..]);
+            chunk(&piece[start..start + length])?;
+            start += length;
+        }
+        seam.clear();
+        seam.extend_from_slice(&piece[start..]);
+        self.rest = seam;
         Ok(())
     }
 

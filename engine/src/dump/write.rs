@@ -41,9 +41,10 @@ pub struct WrittenDump {
 pub fn write_dump(dump: Body, base: Base, level: Level, threads: u32, task: Task) -> Encoded<WrittenDump> {
     let (body, outcome) = transform(dump, BLOCK, move |blocks, out| {
         thread::scope(|scope| {
-            let volume = Volume::start(scope, out, level, threads, base.known.is_empty())?;
-            Writer { volume, index: IndexWriter::new(), map: MapWriter::new()?, base, last: None }
-                .run(scope, blocks, &task)
+            let is_full = base.known.is_empty();
+            let volume = Volume::start(scope, out, level, threads, is_full)?;
+            let (index, map) = (IndexWriter::new(), MapWriter::new()?);
+            Writer { base, volume, index, map, is_full, cut: 0, last: None }.run(scope, blocks, &task)
         })
     });
     Encoded { body, outcome }
@@ -54,6 +55,10 @@ struct Writer<'a> {
     volume: Volume<'a>,
     index: IndexWriter,
     map: MapWriter,
+    /// Whether nothing is known: the blocks of the dump are those of the volume.
+    is_full: bool,
+    /// The bytes of a full dump that were cut.
+    cut: u64,
     /// The index of the chunk that was found last.
     last: Option<usize>,
 }
@@ -70,6 +75,9 @@ impl Writer<'_> {
         while let Some(block) = blocks.next_chunk()? {
             whole.update(block.clone())?;
             cutter.push(&block, |chunk| self.append(chunk))?;
+            if self.is_full {
+                self.volume.append_block(&block, &mut self.index)?;
+            }
             task.advance(block.len() as u64);
         }
         cutter.finish(|chunk| self.append(chunk))?;
@@ -85,6 +93,12 @@ impl Writer<'_> {
     /// Appends a chunk to the dump, and to the volume unless it is known.
     fn append(&mut self, chunk: &[u8]) -> io::Result<()> {
         let (digest, length) = (self.base.key.digest(chunk), chunk.len() as u64);
+        if self.is_full {
+            self.map.push(Segment { volume: self.base.number, offset: self.cut, length })?;
+            self.cut += length;
+            self.index.chunk(chunk.len() as u32, digest);
+            return Ok(());
+        }
         if self.map.has_room()
             && let Some(found) = self.base.known.find(digest, length, self.last)
         {
@@ -150,9 +164,21 @@ impl<'a> Volume<'a> {
         Ok(())
     }
 
+    /// Appends a block. One that is a whole frame is not copied.
+    fn append_block(&mut self, block: &Bytes, index: &mut IndexWriter) -> io::Result<()> {
+        match self.pending.is_empty() && block.len() == BLOCK {
+            true => self.compress_block(block.clone(), index),
+            false => self.append(block, index),
+        }
+    }
+
     /// Ends the current frame.
     fn compress(&mut self, index: &mut IndexWriter) -> io::Result<()> {
         let block = std::mem::take(&mut self.pending).freeze();
+        self.compress_block(block, index)
+    }
+
+    fn compress_block(&mut self, block: Bytes, index: &mut IndexWriter) -> io::Result<()> {
         let due = self.compressors.deal(block.clone())?;
         self.position += block.len() as u64;
         if let Some(plain) = &mut self.plain {

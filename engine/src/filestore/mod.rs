@@ -32,5 +32,7 @@ pub(crate) use trim::remove_others;
 pub(crate) use unpack::NewFilestore;
 pub(crate) use unpack::check_path;
 pub use unpack::{Unpacked, read_files, unpack};
-pub(crate) use volume::{Bounds, Limits, ListedFile, WrittenVolume, read_list, write_volume};
+pub(crate) use volume::{
+    Bounds, Limits, ListForm, ListLine, ListedFile, WrittenVolume, read_lines, read_list, write_volume,
+};
 pub(crate) use walk::{Batches, FileEntry};

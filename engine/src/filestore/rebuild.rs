@@ -9,10 +9,11 @@ use super::archive::read_members;
 use super::content::Content;
 use super::name::FileName;
 use super::unpack::check_path;
-use super::volume::{Bounds, ListedFile, append_file, write_listed};
+use super::volume::{Bounds, ListForm, ListLine, ListedFile, append_file, write_line};
 use crate::folder::OpenFolder;
 use crate::stream::{
-    DigestReader, DigestWriter, Fingerprint, FrameWriter, LARGEST_FRAME, Level, Malformed, Packed, Plain,
+    DigestReader, DigestWriter, Fingerprint, FramePart, FrameWriter, Guarded, LARGEST_FRAME, Level, Malformed, Packed,
+    Plain, Running,
 };
 
 /// A part of a volume that can be read alone, and the files in it. It is one zstd frame or several
@@ -23,20 +24,31 @@ pub(crate) struct ListedFrame {
     pub(crate) start: u64,
     /// The first byte after it.
     pub(crate) end: u64,
+    /// Its zstd frames, if they are listed.
+    pub(crate) parts: Vec<FramePart>,
     pub(crate) files: Vec<ListedFile>,
 }
 
 /// Returns the frames of a volume by its list. Returns `None` if the list does not describe
 /// consecutive frames.
-pub(crate) fn frames(list: Vec<ListedFile>) -> Option<Vec<ListedFrame>> {
+pub(crate) fn frames(list: Vec<ListLine>) -> Option<Vec<ListedFrame>> {
     let mut frames: Vec<ListedFrame> = Vec::new();
-    for file in list {
+    let mut parts = Vec::new();
+    for line in list {
+        let file = match line {
+            ListLine::Part(part) => {
+                parts.push(part);
+                continue;
+            }
+            ListLine::File(file) => file,
+        };
         let end = file.frame.checked_add(file.frame_length)?;
         let behind = frames.last().map_or(0, |last| last.end);
         match frames.last_mut() {
             Some(last) if (last.start, last.end) == (file.frame, end) => last.files.push(file),
             _ if file.frame == behind && end > behind => {
-                frames.push(ListedFrame { start: file.frame, end, files: vec![file] });
+                let parts = std::mem::take(&mut parts);
+                frames.push(ListedFrame { start: file.frame, end, parts, files: vec![file] });
             }
             _ => return None,
         }
@@ -51,7 +63,7 @@ pub(crate) fn frames(list: Vec<ListedFile>) -> Option<Vec<ListedFrame>> {
 pub(crate) fn is_intact(stored: impl Read, frame: &ListedFrame) -> io::Result<bool> {
     let mut listed = frame.files.iter();
     let mut as_listed = true;
-    read_entries(Plain::new(stored)?, |file| {
+    read_entries(Plain::new(Guarded::new(stored, frame.parts.clone()))?, |file| {
         let expected = listed.next();
         as_listed &= expected
             .is_some_and(|listed| (&listed.path, listed.size, listed.sha256) == (&file.path, file.size, file.sha256));
@@ -173,14 +185,16 @@ impl<W: Write> Write for Gate<W> {
 ///
 /// # Errors
 /// An error if it is not a volume; those of `stored`
-pub(crate) fn list_again(stored: impl Read, bounds: Bounds) -> io::Result<(Vec<ListedFile>, Fingerprint)> {
+pub(crate) fn list_again(stored: impl Read, bounds: Bounds) -> io::Result<(Vec<ListLine>, Fingerprint)> {
     let digest = DigestReader::new(stored);
-    let mut source = Positioned { inner: BufReader::with_capacity(crate::stream::CHUNK, digest), position: 0 };
-    let mut files: Vec<ListedFile> = Vec::new();
+    let inner = BufReader::with_capacity(crate::stream::CHUNK, digest);
+    let mut source = Positioned { inner, position: 0, part: Running::default() };
+    let mut lines: Vec<ListLine> = Vec::new();
     let mut left = bounds;
     while !source.fill_buf()?.is_empty() {
-        let (frame, first) = (source.position, files.len());
-        let mut part = Part { decoder: Some(Plain::buffered(source)?.single_frame()), in_frame: 0 };
+        let (frame, mut files) = (source.position, Vec::new());
+        let decoder = Some(Plain::buffered(source)?.single_frame());
+        let mut part = Part { decoder, in_frame: 0, parts: Vec::new() };
         read_entries(&mut part, |file| {
             let counted = left.files.checked_sub(1).zip(left.bytes.checked_sub(file.size));
             let (files_left, bytes) =
@@ -191,18 +205,22 @@ pub(crate) fn list_again(stored: impl Read, bounds: Bounds) -> io::Result<(Vec<L
         })?;
         let Some(decoder) = part.decoder else { return Err(io::ErrorKind::UnexpectedEof.into()) };
         source = decoder.into_source();
+        part.parts.push(source.end_part());
         let frame_length = source.position - frame;
-        files[first..].iter_mut().for_each(|file| file.frame_length = frame_length);
+        lines.extend(part.parts.into_iter().map(ListLine::Part));
+        lines.extend(files.into_iter().map(|file| ListLine::File(ListedFile { frame_length, ..file })));
     }
-    Ok((files, source.inner.get_ref().fingerprint()))
+    Ok((lines, source.inner.get_ref().fingerprint()))
 }
 
 /// The plain bytes of a part of a volume. If it has several zstd frames, all but the last are full.
 struct Part<R: BufRead> {
     /// The decoder of the current frame. `None` only if it could not be opened.
-    decoder: Option<Plain<R>>,
+    decoder: Option<Plain<Positioned<R>>>,
     /// The bytes read of that frame.
     in_frame: usize,
+    /// The zstd frames before it.
+    parts: Vec<FramePart>,
 }
 
 impl<R: BufRead> Read for Part<R> {
@@ -217,6 +235,9 @@ impl<R: BufRead> Read for Part<R> {
             let Some(decoder) = self.decoder.take() else { return Ok(0) };
             let mut source = decoder.into_source();
             let is_end = source.fill_buf()?.is_empty();
+            if !is_end {
+                self.parts.push(source.end_part());
+            }
             self.in_frame = if is_end { LARGEST_FRAME + 1 } else { 0 };
             self.decoder = Some(Plain::buffered(source)?.single_frame());
         }
@@ -238,9 +259,13 @@ fn read_entries(plain: impl Read, mut each: impl FnMut(ListedFile) -> io::Result
 ///
 /// # Errors
 /// None is expected, because it is written to memory
-pub(crate) fn write_list(files: &[ListedFile]) -> io::Result<(Vec<u8>, Packed)> {
+pub(crate) fn write_list(lines: &[ListLine], form: ListForm) -> io::Result<(Vec<u8>, Packed)> {
     let mut list = FrameWriter::new(Vec::new(), Level::OF_LISTS)?;
-    files.iter().try_for_each(|file| write_listed(&mut list, file))?;
+    lines.iter().try_for_each(|line| match line {
+        ListLine::Part(part) if form == ListForm::FramesAndFiles => write_line(&mut list, part),
+        ListLine::Part(_) => Ok(()),
+        ListLine::File(file) => write_line(&mut list, file),
+    })?;
     list.end_frame()?;
     Ok(list.into_parts())
 }
@@ -248,12 +273,23 @@ pub(crate) fn write_list(files: &[ListedFile]) -> io::Result<(Vec<u8>, Packed)> 
 struct Positioned<R> {
     inner: R,
     position: u64,
+    /// What was read of the current zstd frame.
+    part: Running,
+}
+
+impl<R> Positioned<R> {
+    /// Ends the current zstd frame.
+    fn end_part(&mut self) -> FramePart {
+        let Fingerprint { size, sha256 } = std::mem::take(&mut self.part).fingerprint();
+        FramePart { length: size, sha256 }
+    }
 }
 
 impl<R: BufRead> Read for Positioned<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buf)?;
         self.position += read as u64;
+        self.part.update(&buf[..read]);
         Ok(read)
     }
 }
@@ -265,6 +301,10 @@ impl<R: BufRead> BufRead for Positioned<R> {
 
     fn consume(&mut self, amount: usize) {
         self.position += amount as u64;
+        // What is consumed was filled before, so this reads nothing.
+        if let Ok(filled) = self.inner.fill_buf() {
+            self.part.update(&filled[..amount.min(filled.len())]);
+        }
         self.inner.consume(amount);
     }
 }

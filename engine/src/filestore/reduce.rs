@@ -6,7 +6,7 @@ use std::io;
 use super::FilestoreError;
 use super::content::Seen;
 use super::unpack::read_files;
-use super::volume::{ListedFile, VolumeWriter, WrittenVolume};
+use super::volume::{ListForm, ListedFile, VolumeWriter, WrittenVolume};
 use super::walk::{BATCH_BYTES, BATCH_FILES};
 use crate::progress::Task;
 use crate::stream::{Body, CHUNK, DecodeReader, DigestReader, Encoded, Fingerprint, Level, copy, transform};
@@ -18,13 +18,13 @@ pub(crate) fn reduce(
     stored: Body,
     fingerprints: (Fingerprint, Fingerprint),
     wanted: HashMap<String, ListedFile>,
-    level: Level,
+    (level, form): (Level, ListForm),
     task: Task,
 ) -> Encoded<WrittenVolume> {
     let (body, outcome) = transform(stored, CHUNK, move |bytes, out| {
         let (plain, stored) = fingerprints;
         let archive = task.reader(DecodeReader::new(bytes, plain, stored)?);
-        write_wanted(archive, wanted, VolumeWriter::new(out, level)?)?.finish()
+        write_wanted(archive, wanted, VolumeWriter::new(out, level, form)?)?.finish()
     });
     Encoded { body, outcome }
 }

@@ -12,7 +12,8 @@ use super::walk::{Batches, FileEntry};
 use crate::folder::OpenFolder;
 use crate::progress::Task;
 use crate::stream::{
-    ChunkWriter, Digest, Encoded, Fingerprint, FrameWriter, Level, Malformed, Packed, produce, records,
+    ChunkWriter, Digest, Encoded, Fingerprint, FramePart, FrameWriter, LARGEST_FRAME, Level, Malformed, Packed,
+    produce, records,
 };
 
 /// How large a volume may become before the next one starts.
@@ -56,6 +57,24 @@ pub(crate) struct ListedFile {
     pub offset: u64,
 }
 
+/// What a volume's list has lines of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListForm {
+    /// Format 1.
+    Files,
+    /// Format 2: the zstd frames of a frame come before its files. Those of the archive's end come
+    /// last.
+    FramesAndFiles,
+}
+
+/// A line of a volume's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ListLine {
+    /// The next zstd frame.
+    Part(FramePart),
+    File(ListedFile),
+}
+
 impl ListedFile {
     /// Returns its path and the fingerprint of its content.
     pub(crate) fn fingerprint(self) -> (String, Fingerprint) {
@@ -79,18 +98,41 @@ const LONGEST_LINE: usize = 6 * LONGEST_PATH + 1024;
 ///
 /// Each item may be an error: that of `list`, or [`Malformed`] if it is not such a list.
 pub(crate) fn read_list(list: impl io::Read, bounds: Bounds) -> impl Iterator<Item = io::Result<ListedFile>> {
+    read_lines(list, bounds).filter_map(|line| match line {
+        Ok(ListLine::File(file)) => Some(Ok(file)),
+        Ok(ListLine::Part(_)) => None,
+        Err(error) => Some(Err(error)),
+    })
+}
+
+/// Reads the list of a volume, as [`read_list`] does, with the zstd frames.
+pub(crate) fn read_lines(list: impl io::Read, bounds: Bounds) -> impl Iterator<Item = io::Result<ListLine>> {
     let mut left = bounds;
+    // A frame has a file, and a zstd frame that another follows is full.
+    let mut parts = bounds.files.saturating_add(bounds.bytes / LARGEST_FRAME as u64).saturating_add(2);
     records(list, b'\n', LONGEST_LINE).map(move |line| {
-        let file = listed(&line?)?;
+        let line = line?;
+        if line.starts_with(PART) {
+            let part: FramePart = serde_json::from_slice(&line).map_err(|error| Malformed(error.to_string()))?;
+            parts = parts
+                .checked_sub(1)
+                .filter(|_| part.is_possible())
+                .ok_or_else(|| Malformed("it lists zstd frames that its volume cannot have".to_owned()))?;
+            return Ok(ListLine::Part(part));
+        }
+        let file = listed(&line)?;
         let counted = left.files.checked_sub(1).zip(left.bytes.checked_sub(file.size));
         let (files, bytes) = counted.ok_or_else(|| {
             let Bounds { files, bytes } = bounds;
             Malformed(format!("it lists more than its volume contains, which is {files} files of {bytes} bytes"))
         })?;
         left = Bounds { files, bytes };
-        Ok(file)
+        Ok(ListLine::File(file))
     })
 }
+
+/// How the line of a zstd frame begins.
+const PART: &[u8] = b"{\"zstd\":";
 
 fn listed(line: &[u8]) -> Result<ListedFile, Malformed> {
     let file: ListedFile = serde_json::from_slice(line).map_err(|error| Malformed(error.to_string()))?;
@@ -119,12 +161,12 @@ pub(crate) fn write_volume(
     first: Vec<FileEntry>,
     batches: Arc<Mutex<Batches>>,
     limits: Limits,
-    level: Level,
+    (level, form): (Level, ListForm),
     task: Task,
 ) -> Encoded<WrittenVolume> {
     let (body, outcome) = produce(move |out| {
         let root = lock(&batches).root()?.clone();
-        let mut writer = Writer { volume: VolumeWriter::new(out, level)?, task };
+        let mut writer = Writer { volume: VolumeWriter::new(out, level, form)?, task };
         let mut next = Some(first);
         while let Some(batch) = next {
             writer.append(&root, &batch, &batches)?;
@@ -153,8 +195,12 @@ pub(super) struct VolumeWriter<W: Write> {
 }
 
 impl<W: Write> VolumeWriter<W> {
-    pub(super) fn new(out: W, level: Level) -> io::Result<Self> {
-        let mut tar = tar::Builder::new(FrameWriter::new(out, level)?);
+    pub(super) fn new(out: W, level: Level, form: ListForm) -> io::Result<Self> {
+        let frames = FrameWriter::new(out, level)?;
+        let mut tar = tar::Builder::new(match form {
+            ListForm::Files => frames,
+            ListForm::FramesAndFiles => frames.with_parts(),
+        });
         tar.sparse(false);
         let list = FrameWriter::new(Vec::new(), Level::OF_LISTS)?;
         Ok(Self { tar, list, pending: Vec::new(), files: 0, bytes: 0 })
@@ -183,9 +229,10 @@ impl<W: Write> VolumeWriter<W> {
             return Ok(());
         }
         let frame = self.tar.get_mut().end_frame()?;
+        frame.parts.iter().try_for_each(|part| write_line(&mut self.list, part))?;
         for mut file in self.pending.drain(..) {
             (file.frame, file.frame_length) = (frame.offset, frame.length);
-            write_listed(&mut self.list, &file)?;
+            write_line(&mut self.list, &file)?;
         }
         Ok(())
     }
@@ -194,7 +241,8 @@ impl<W: Write> VolumeWriter<W> {
         self.end_frame()?;
         self.tar.finish()?;
         let mut frames = self.tar.into_inner()?;
-        frames.end_frame()?;
+        let end = frames.end_frame()?;
+        end.parts.iter().try_for_each(|part| write_line(&mut self.list, part))?;
         let list = self.list.into_list()?;
         let Packed { plain, stored, .. } = frames.into_parts().1;
         Ok(Packed { plain, stored, value: WrittenVolume { files: self.files, bytes: self.bytes, list } })
@@ -276,8 +324,8 @@ fn append_entry<W: Write>(
 }
 
 /// Writes a line of a volume's list.
-pub(super) fn write_listed(list: &mut FrameWriter<Vec<u8>>, file: &ListedFile) -> io::Result<()> {
-    serde_json::to_writer(&mut *list, file)?;
+pub(super) fn write_line(list: &mut FrameWriter<Vec<u8>>, line: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *list, line)?;
     list.write_all(b"\n")
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::{Error, SeqAccess, Visitor};
 
+use super::findings::SHORTEST_LINE as SHORTEST_FINDING;
 use super::{BackupRef, DumpVolume, DumpVolumes, FORMAT_1, Manifest};
 use crate::dump::MOST_VOLUMES;
 use crate::store::{Key, is_segment};
@@ -69,6 +70,7 @@ impl Manifest {
             .or_else(|| self.named_twice())
             .or_else(|| self.contradiction())
             .or_else(|| self.strange_dump())
+            .or_else(|| self.strange_findings())
             .or_else(|| self.encrypted())
             .or_else(|| self.elsewhere())
     }
@@ -84,7 +86,8 @@ impl Manifest {
         let sizes = self.objects().flat_map(|object| [object.plain.size, object.stored.size]);
         let sizes = sizes.chain([self.database.dump.plain().size]);
         let volumes = content.volumes.iter().flat_map(|volume| [volume.files, volume.bytes]);
-        let files = [content.files, content.bytes, content.new_files, content.new_bytes, content.findings.unreferenced];
+        let findings = content.counts_of_findings().total().unwrap_or(u64::MAX);
+        let files = [content.files, content.bytes, content.new_files, content.new_bytes, findings];
         let rows = self.database.rows.iter().flat_map(|rows| [rows.tables, rows.rows, rows.large_objects]);
         let all = sizes.chain(volumes).chain(files).chain(rows).try_fold(0_u64, |sum, number| sum.checked_add(number));
         let mut volumes = content.volumes.iter().map(|volume| &volume.list);
@@ -146,6 +149,26 @@ impl Manifest {
         } else {
             let large = lists.into_iter().find(|list| list.plain.size > LARGEST_VOLUME_LIST)?;
             Some(format!("the list {} is larger than any backup's can be", large.key))
+        }
+    }
+
+    /// Returns a message if the findings are not those of its format, or are too many for their
+    /// list.
+    fn strange_findings(&self) -> Option<String> {
+        let content = &self.filestore;
+        let (named, listed) = (content.findings.is_some(), content.found.is_some());
+        if listed != (self.format > FORMAT_1) || named && listed {
+            return Some(format!("what it says of damaged files is not of format {}", self.format));
+        }
+        let list = content.list_of_findings()?;
+        let counts = content.counts_of_findings();
+        let names = counts.total().map_or(u64::MAX, |total| total - counts.unreferenced);
+        if list.plain.size > LARGEST_VOLUME_LIST {
+            Some(format!("the list {} is larger than any backup's can be", list.key))
+        } else if names > list.plain.size / SHORTEST_FINDING {
+            Some(format!("the sizes that it states of {} do not fit {names} files", list.key))
+        } else {
+            None
         }
     }
 

@@ -108,7 +108,7 @@ impl Notes {
         }
     }
 
-    fn is_none(&self) -> bool {
+    pub(crate) fn is_none(&self) -> bool {
         self.count == 0
     }
 }

@@ -12,8 +12,8 @@ use crate::store::Key;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BeforeChain {
     pub(super) backup: BackupId,
-    /// The volume of the chain's full dump. Reading it back is enough.
-    pub(super) volumes: Vec<Key>,
+    /// The volume of the chain's full dump. Reading it back is enough. `None` if no backup needs it.
+    pub(super) volume: Option<Key>,
 }
 
 /// Returns the newest backup before the newest chain. `None` if there is no such backup, or if one
@@ -31,8 +31,7 @@ pub(super) fn before_newest<'a>(
         return None;
     }
     let before = own.filter(|manifest| manifest.id < *chain).max_by_key(|manifest| &manifest.id)?;
-    let first = of_chain.filter_map(|manifest| manifest.database.dump.volumes()?.volumes.first());
-    let mut volumes: Vec<_> = first.filter(|volume| volume.n == 1).map(|volume| volume.object.key.clone()).collect();
-    volumes.dedup();
-    Some(BeforeChain { backup: before.id.clone(), volumes })
+    let mut first = of_chain.filter_map(|manifest| manifest.database.dump.volumes()?.volumes.first());
+    let volume = first.find(|volume| volume.n == 1).map(|volume| volume.object.key.clone());
+    Some(BeforeChain { backup: before.id.clone(), volume })
 }

@@ -44,10 +44,7 @@ impl Inventory {
             let (key, location) = (unlisted.object.key.clone(), repository.store().location());
             return Err(RepositoryError::Incomplete { key, location }.into());
         }
-        let known_damage = match listed.has_known_damage() {
-            true => repository.known_damage(instance).await?,
-            false => KnownDamage::new(),
-        };
+        let known_damage = repository.known_damage_of(&listed).await?;
         let ids: Vec<BackupId> = listed.backups().collect();
         let (mut manifests, mut damaged, mut unsettled) = (Vec::new(), Vec::new(), Vec::new());
         for (backup, read) in repository.verified_backups(&listed, ids).await? {

@@ -276,7 +276,13 @@ async fn rewrite(
         let expected: HashMap<String, Fingerprint> = wanted.values().cloned().map(ListedFile::fingerprint).collect();
         let task = lock.run().progress.task(former.object.key.as_str(), Some(former.object.plain.size));
         let fingerprints_of = (former.object.plain, former.object.stored);
-        let volume = reduce(body, fingerprints_of, wanted, instance.compression_level, task);
+        let volume = reduce(
+            body,
+            fingerprints_of,
+            wanted,
+            (instance.compression_level, repository.description().list_form()),
+            task,
+        );
         let (object, WrittenVolume { files, bytes, list }) = match draft.add(&format!("{name}.tar.zst"), volume).await {
             Ok(added) => added,
             Err(error) => match *error.kind {

@@ -11,7 +11,7 @@ use super::Repair;
 use super::put_back::{in_a_sentence, put_back};
 use crate::error::Error;
 use crate::filestore::{
-    ListedFile, ListedFrame, frames, is_intact, lacking, list_again, possible_levels, read_list, write_end,
+    ListForm, ListLine, ListedFrame, frames, is_intact, lacking, list_again, possible_levels, read_lines, write_end,
     write_frame, write_list,
 };
 use crate::manifest::{Manifest, StoredObject, Volume};
@@ -59,7 +59,7 @@ pub(super) fn role<'a>(manifest: &'a Manifest, key: &Key) -> Option<Role<'a>> {
 pub(super) async fn recreate(repair: &Repair<'_>, role: &Role<'_>) -> Result<Result<&'static str, String>, Error> {
     let one = |body: Result<Body, String>| body.map(|body| vec![body]);
     let (object, candidates, from) = match role {
-        Role::List(volume) => (&volume.list, one(list_of(repair.repository, volume).await?), "its volume"),
+        Role::List(volume) => (&volume.list, lists_of(repair.repository, volume).await?, "its volume"),
         Role::Tables(manifest) => match &manifest.database.rows {
             Some(rows) => (&rows.list, one(tables_of(repair.repository, manifest).await?), "the dump"),
             None => return Ok(Err("the rows were not counted".to_owned())),
@@ -86,8 +86,8 @@ pub(super) async fn recreate(repair: &Repair<'_>, role: &Role<'_>) -> Result<Res
     Ok(Err(refused))
 }
 
-/// Returns a volume's list, recreated from the volume.
-async fn list_of(repository: &Repository, volume: &Volume) -> Result<Result<Body, String>, Error> {
+/// Returns a volume's list, recreated from the volume, in each of its forms.
+async fn lists_of(repository: &Repository, volume: &Volume) -> Result<Result<Vec<Body>, String>, Error> {
     let object = &volume.object;
     let stored = match repository.store().get(&object.key, None).await {
         Ok(stored) => stored,
@@ -95,11 +95,13 @@ async fn list_of(repository: &Repository, volume: &Volume) -> Result<Result<Body
     };
     let bounds = volume.bounds();
     let listed = consume(stored, move |stored| {
-        let (files, found) = list_again(stored, bounds)?;
-        Ok((write_list(&files)?.0, found))
+        let (lines, found) = list_again(stored, bounds)?;
+        let lists = [ListForm::FramesAndFiles, ListForm::Files].map(|form| write_list(&lines, form));
+        let lists: io::Result<Vec<_>> = lists.into_iter().map(|list| Ok(list?.0)).collect();
+        Ok((lists?, found))
     });
     match listed.await {
-        Ok((list, found)) if found == object.stored => Ok(Ok(body_of(list))),
+        Ok((lists, found)) if found == object.stored => Ok(Ok(lists.into_iter().map(body_of).collect())),
         Ok(_) => Ok(Err("its volume is damaged as well".to_owned())),
         Err(error) => damage_by_reading(&object.key, error).map(|damage| Err(format!("its volume: {}", damage.reason))),
     }
@@ -152,7 +154,7 @@ async fn volume_from(repair: &Repair<'_>, volume: &Volume) -> Result<Result<Vec<
     let (repository, object) = (repair.repository, &volume.object);
     let bounds = volume.bounds();
     let listed = repository.examine(&volume.list, Task::default(), move |list| {
-        read_list(list, bounds).collect::<io::Result<Vec<ListedFile>>>()
+        read_lines(list, bounds).collect::<io::Result<Vec<ListLine>>>()
     });
     let frames = match listed.await? {
         Examined::Intact(listed) => frames(listed),

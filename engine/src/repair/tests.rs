@@ -133,11 +133,6 @@ fn flip(path: &Path, _: &Path) {
     file.write_all_at(&[byte[0] ^ 0x10], middle).unwrap();
 }
 
-fn truncate(path: &Path) {
-    let file = OpenOptions::new().write(true).open(path).unwrap();
-    file.set_len(file.metadata().unwrap().len() / 2).unwrap();
-}
-
 fn delete(path: &Path, _: &Path) {
     fs::remove_file(path).unwrap();
 }
@@ -352,7 +347,7 @@ async fn repair_without_copy_quarantines() {
     flip(&fixture.path(&other, 1, "database.map.zst"), Path::new(""));
     // For the last backup, neither document shows that the copy is of it.
     // Half of it is no document, whatever the byte in its middle belongs to.
-    truncate(&fixture.path(&folder, 2, "manifest.json"));
+    truncate(&fixture.path(&folder, 2, "manifest.json"), Path::new(""));
     delete(&fixture.path(&folder, 2, "SHA256SUMS"), Path::new(""));
     let options = RepairOptions { others: vec![("other".into(), others)], ..options(false) };
     let done = repair(&repository, INSTANCE, None, &options, &Run::default()).await.unwrap();

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Damage, Repository, RepositoryError, layout, member};
+use super::{Damage, ObjectListing, Repository, RepositoryError, layout, member};
 use crate::manifest::Manifest;
 use crate::store::Key;
 
@@ -64,6 +64,17 @@ impl Repository {
         let Ok(folder) = Key::new(instance) else { return Ok(KnownDamage::new()) };
         let document = self.marked::<Document>(&member(&folder, DAMAGE)).await?;
         Ok(document.unwrap_or_default().objects)
+    }
+
+    /// Returns the same for an instance that was listed. Without a record, nothing is read.
+    ///
+    /// # Errors
+    /// Those of [`Self::known_damage`]
+    pub(crate) async fn known_damage_of(&self, listed: &ObjectListing) -> Result<KnownDamage, RepositoryError> {
+        match listed.has_known_damage() {
+            true => self.known_damage(listed.instance()).await,
+            false => Ok(KnownDamage::new()),
+        }
     }
 
     /// Changes the recorded damage of an instance, and stores it if it changed. Reads it again

@@ -9,7 +9,7 @@ use super::cache::Cache;
 use super::{BackupId, BackupRef, ObjectListing, RepositoryError};
 use crate::manifest::{MANIFEST, Manifest, StoredObject};
 use crate::store::{Action, Key, Mode, Store, StoreError, StoreErrorKind};
-use crate::stream::{Body, Encoded, Packed, body_of};
+use crate::stream::{Body, Encoded, Fingerprint, Packed, body_of, encode_list};
 
 /// The longest that a request may take while a draft is discarded. An ordinary request takes a
 /// moment.
@@ -23,18 +23,29 @@ pub struct Draft {
     backup: BackupRef,
     /// Keeps what the next backup reads.
     cache: Option<Cache>,
+    /// How its objects are stored.
+    mode: Mode,
     /// Keys whose upload was started: their objects may exist.
     begun: Mutex<Vec<Key>>,
 }
 
 impl Draft {
     pub(super) fn new(store: Arc<dyn Store>, backup: BackupRef) -> Self {
-        Self { store, backup, cache: None, begun: Mutex::default() }
+        Self { store, backup, cache: None, mode: Mode::CreateNew, begun: Mutex::default() }
     }
 
     /// Keeps what the next backup reads in this cache.
     pub(super) fn with_cache(self, cache: Option<Cache>) -> Self {
         Self { cache, ..self }
+    }
+
+    /// Spares looking for each object before it is stored, if its folder is empty in a listing that
+    /// was made under the instance's lock.
+    #[must_use]
+    pub(crate) fn after(self, listed: &ObjectListing) -> Self {
+        let folder = self.backup.folder();
+        let is_empty = !listed.objects().any(|object| object.key.is_under(&folder));
+        Self { mode: if is_empty { Mode::CreateAbsent } else { Mode::CreateNew }, ..self }
     }
 
     /// Returns the id that the backup will have.
@@ -91,12 +102,31 @@ impl Draft {
         Ok(added)
     }
 
+    /// Stores a list under `name`, unless `former`, of an earlier backup, is the same.
+    ///
+    /// # Errors
+    /// Those of [`Self::add`]
+    pub(crate) async fn add_list(
+        &self,
+        name: &str,
+        list: Vec<u8>,
+        former: Option<StoredObject>,
+    ) -> Result<StoredObject, StoreError> {
+        match former.filter(|former| former.plain == Fingerprint::of(&list)) {
+            Some(former) => Ok(former),
+            None => Ok(self.add_kept(name, encode_list(body_of(list))).await?.0),
+        }
+    }
+
     /// Stores the checksums, then the manifest. The backup exists from the moment this returns
     /// `Ok`.
     ///
     /// # Errors
     /// [`RepositoryError`]; the backup then does not exist, and its objects should be discarded.
     pub async fn commit(&self, manifest: &Manifest) -> Result<(), RepositoryError> {
+        if let Some(reason) = manifest.unreasonable() {
+            return Err(RepositoryError::Unreadable { backup: manifest.backup().to_string(), reason });
+        }
         self.find_shared(manifest).await?;
         let bytes = manifest.to_bytes().map_err(RepositoryError::Json)?;
         let sums = manifest.checksums(&bytes);
@@ -169,7 +199,7 @@ impl Draft {
     /// it.
     async fn put(&self, key: &Key, body: Body, expected: u64) -> Result<u64, StoreError> {
         self.begun().push(key.clone());
-        let stored = self.store.put_sized(key, body, Mode::CreateNew, expected).await;
+        let stored = self.store.put_sized(key, body, self.mode, expected).await;
         if stored.as_ref().is_err_and(|error| matches!(*error.kind, StoreErrorKind::AlreadyExists)) {
             self.begun().retain(|begun| begun != key);
         }

@@ -298,11 +298,12 @@ enum Among {
 }
 
 impl Manifest {
-    /// Returns whether a restore reads the object. It does not read the lists of tables and
-    /// attachments.
+    /// Returns whether a restore needs the object. It does not need the lists of tables, attachments
+    /// and findings.
     fn is_restored_from(&self, key: &Key) -> bool {
         let tables = self.database.rows.as_ref().map(|rows| &rows.list.key);
         let attachments = self.attachments.as_ref().map(|attachments| &attachments.list.key);
-        tables != Some(key) && attachments != Some(key) && key.name() != DAMAGE
+        let findings = self.filestore.list_of_findings().map(|list| &list.key);
+        ![tables, attachments, findings].contains(&Some(key)) && key.name() != DAMAGE
     }
 }

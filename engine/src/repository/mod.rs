@@ -26,6 +26,7 @@ mod dates;
 mod documents;
 mod draft;
 mod dump;
+mod findings;
 mod guide;
 mod latest;
 pub(crate) mod layout;
@@ -79,7 +80,8 @@ use selector::{is_latest, usable_backups};
 pub use survey::{DamagedObject, Survey, Surveyed};
 pub use upgrade::Upgraded;
 
-use crate::manifest::FORMAT;
+use crate::filestore::ListForm;
+use crate::manifest::{FORMAT, FORMAT_1};
 use crate::run::{Interrupted, Interruptible};
 use crate::store::{self, Key, Mode, Store, StoreConfig, StoreError, StoreErrorKind, read_document};
 use crate::stream::body_of;
@@ -93,6 +95,13 @@ pub struct Description {
     pub id: String,
     /// When it was created.
     pub created_at: Timestamp,
+}
+
+impl Description {
+    /// Returns what the lists of new volumes have.
+    pub(crate) fn list_form(&self) -> ListForm {
+        if self.format == FORMAT_1 { ListForm::Files } else { ListForm::FramesAndFiles }
+    }
 }
 
 /// A failure of the repository as a whole, or of an object in it.
@@ -123,6 +132,14 @@ pub enum RepositoryError {
         key: Key,
         /// Where the repository is.
         location: String,
+    },
+    /// Every reader would refuse the manifest of a new backup.
+    #[error("the manifest of {backup} could not be read again: {reason}")]
+    Unreadable {
+        /// Instance and id.
+        backup: String,
+        /// What readers refuse.
+        reason: String,
     },
     /// A pinned backup cannot be forgotten.
     #[error("the backup {backup} is pinned")]
@@ -369,7 +386,7 @@ impl Repository {
     ///
     /// # Errors
     /// Those of [`Self::open`]
-    pub(crate) async fn opened_again(&self) -> Result<Self, RepositoryError> {
+    pub async fn opened_again(&self) -> Result<Self, RepositoryError> {
         let now = Self::open(self.store.clone()).await?;
         let cache = self.cache.clone().filter(|_| now.description.id == self.description.id);
         Ok(Self { cache, ..now })

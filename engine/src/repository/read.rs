@@ -13,7 +13,7 @@ use crate::filestore::FilestoreError;
 use crate::manifest::StoredObject;
 use crate::progress::Task;
 use crate::store::{Key, StoreError, StoreErrorKind, read_document};
-use crate::stream::{Body, ChunkReader, DecodeReader, Malformed, Mismatch, body_of, consume};
+use crate::stream::{Body, ChunkReader, DecodeReader, FramePart, Guarded, Malformed, Mismatch, body_of, consume};
 
 /// A problem of an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
@@ -71,6 +71,23 @@ impl Repository {
     ) -> Result<T, RepositoryError> {
         let body = self.store.get(&object.key, None).await?;
         decoded(object, body, read).await
+    }
+
+    /// Does the same as [`Self::read`], but compares each of the object's zstd frames with its digest
+    /// before it is decompressed.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`]
+    pub(crate) async fn read_guarded<T: Send + 'static>(
+        &self,
+        object: &StoredObject,
+        frames: Vec<FramePart>,
+        read: impl FnOnce(DecodeReader<Guarded<ChunkReader>>) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, RepositoryError> {
+        let StoredObject { key, plain, stored } = object.clone();
+        let body = self.store.get(&key, None).await?;
+        let done = consume(body, move |bytes| read(DecodeReader::new(Guarded::new(bytes, frames), plain, stored)?));
+        done.await.map_err(|source| RepositoryError::Read { key, source })
     }
 
     /// Does the same as [`Self::read`], but uses this machine's cached copy if its digest matches.

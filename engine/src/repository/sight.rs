@@ -194,6 +194,30 @@ impl Repository {
             folders.see(&object.key);
         }
         drop(objects);
+        self.settle(sight, folders).await
+    }
+
+    /// Returns the backups among listed objects. `unreadable` are folders that the listing lacks.
+    ///
+    /// # Errors
+    /// Any error of the store: it could not tell whether a manifest exists.
+    pub(crate) async fn names_in(
+        &self,
+        listed: &ObjectListing,
+        unreadable: Vec<StoreError>,
+    ) -> Result<(Vec<BackupRef>, Vec<StoreError>), RepositoryError> {
+        let (mut sight, mut folders) = (Sight { unreadable, ..Sight::default() }, Folders::default());
+        for object in listed.objects() {
+            sight.see(object);
+            folders.see(&object.key);
+        }
+        let mut sight = self.settle(sight, folders).await?;
+        let unreadable = std::mem::take(&mut sight.unreadable);
+        Ok((sight.into_names(), unreadable))
+    }
+
+    /// Looks up by name what the listing may omit.
+    async fn settle(&self, mut sight: Sight, mut folders: Folders) -> Result<Sight, RepositoryError> {
         // What is in these folders cannot be looked up by name either.
         let hidden: Vec<&Key> = sight.unreadable.iter().filter_map(|error| error.key.as_ref()).collect();
         folders.seen.retain(|backup, _| {

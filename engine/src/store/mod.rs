@@ -56,6 +56,16 @@ pub enum Mode {
     Replace,
     /// Fail with [`StoreErrorKind::AlreadyExists`] and leave it as it is.
     CreateNew,
+    /// As [`Mode::CreateNew`], of a key that the caller has just not found in a listing: S3 is not
+    /// asked for it again.
+    CreateAbsent,
+}
+
+impl Mode {
+    /// Returns whether an existing object is left as it is.
+    pub(crate) fn creates(self) -> bool {
+        self != Self::Replace
+    }
 }
 
 /// An object as [`Store::list`] and [`Store::head`] report it.
@@ -98,8 +108,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Returns size and time of one object, or `None` if it does not exist.
     async fn head(&self, key: &Key) -> Result<Option<Object>, StoreError>;
 
-    /// Lists the objects whose key is `prefix` or is in it as in a folder (`None`: all), ordered by
-    /// key. Fetches a page at a time as the stream is polled. `a/b` lists `a/b/c` but not `a/bc`.
+    /// Lists the objects whose key is in `prefix` as in a folder (`None`: all), ordered by key.
+    /// Fetches a page at a time as the stream is polled. `a/b` lists `a/b/c`, but neither `a/b` nor
+    /// `a/bc`.
     fn list<'a>(&'a self, prefix: Option<&Key>) -> BoxStream<'a, Result<Object, StoreError>>;
 
     /// Deletes an object. It is no error if it does not exist, so two processes can delete the same

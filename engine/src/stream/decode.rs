@@ -4,7 +4,7 @@
 use std::io::{self, BufReader, Read};
 
 use super::produce::transform;
-use super::{Body, CHUNK, DigestReader, Fingerprint, Plain, copy};
+use super::{Body, CHUNK, Digest, DigestReader, Fingerprint, Plain, copy};
 use crate::progress::Task;
 
 /// What was read differs from what was stored.
@@ -17,6 +17,16 @@ pub(crate) enum Mismatch {
         expected: Fingerprint,
         /// What was read.
         found: Fingerprint,
+    },
+    /// A zstd frame of it differs.
+    #[error("the stored object is damaged: frame {number}: expected SHA-256 {expected}, read {found}")]
+    Frame {
+        /// Its number, from 0.
+        number: usize,
+        /// What the object's list says.
+        expected: Digest,
+        /// What was read.
+        found: Digest,
     },
     /// There are more stored bytes than expected. They were not read further.
     #[error("the stored object is damaged: it is longer than the {expected} bytes that it should have")]
@@ -87,7 +97,7 @@ impl<R: Read> DecodeReader<R> {
     }
 }
 
-fn invalid(mismatch: Mismatch) -> io::Error {
+pub(super) fn invalid(mismatch: Mismatch) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, mismatch)
 }
 

@@ -1,12 +1,14 @@
 //! Compresses zstd frames, each as a whole.
 
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 
+use serde::{Deserialize, Serialize};
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::{CParameter, compress_bound};
 
 use super::digest::Running;
-use super::{DigestWriter, Encoded, Level, Outcome, Packed, body_of};
+use super::{Digest, DigestWriter, Encoded, Level, Outcome, Packed, body_of};
 
 /// The most plain bytes in one zstd frame.
 pub(crate) const LARGEST: usize = 8 * 1024 * 1024;
@@ -37,12 +39,35 @@ impl FrameMaker {
 
 /// Where a part of the plain bytes is in the stored bytes: one zstd frame, or several if it is
 /// long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Frame {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Frame {
     /// Its first byte.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// Its length in bytes.
-    pub length: u64,
+    pub(crate) length: u64,
+    /// Its zstd frames.
+    pub(crate) parts: Vec<FramePart>,
+}
+
+/// One zstd frame as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FramePart {
+    /// Its length in bytes.
+    #[serde(rename = "zstd")]
+    pub(crate) length: u64,
+    /// SHA-256 of its bytes.
+    pub(crate) sha256: Digest,
+}
+
+impl FramePart {
+    /// The least and the most bytes of a zstd frame of this program.
+    const LENGTHS: RangeInclusive<u64> = 9..=(LARGEST as u64 + LARGEST as u64 / 128);
+
+    /// Returns whether this program may have written it.
+    pub(crate) fn is_possible(&self) -> bool {
+        Self::LENGTHS.contains(&self.length)
+    }
 }
 
 /// Compresses into zstd frames that the caller ends: what was written between two ends can be read
@@ -56,6 +81,8 @@ pub(crate) struct FrameWriter<W> {
     frame: Vec<u8>,
     /// Where the current part starts in the stored bytes, and in the plain ones.
     start: (u64, u64),
+    /// The zstd frames of the current part, if they are wanted.
+    parts: Option<Vec<FramePart>>,
 }
 
 impl<W: Write> FrameWriter<W> {
@@ -68,7 +95,13 @@ impl<W: Write> FrameWriter<W> {
             pending: Vec::new(),
             frame: Vec::new(),
             start: (0, 0),
+            parts: None,
         })
+    }
+
+    /// Also fingerprints each zstd frame.
+    pub(crate) fn with_parts(self) -> Self {
+        Self { parts: Some(Vec::new()), ..self }
     }
 
     /// Returns the bytes written since the last end, which is the position of the next byte in the
@@ -84,7 +117,8 @@ impl<W: Write> FrameWriter<W> {
         }
         let (offset, end) = (self.start.0, self.stored.position());
         self.start = (end, self.plain.size());
-        Ok(Frame { offset, length: end - offset })
+        let parts = self.parts.as_mut().map(std::mem::take).unwrap_or_default();
+        Ok(Frame { offset, length: end - offset, parts })
     }
 
     /// Returns the inner writer, and the fingerprints of everything. The last frame must have been
@@ -98,6 +132,9 @@ impl<W: Write> FrameWriter<W> {
     fn compress(&mut self) -> io::Result<()> {
         self.maker.make(&self.pending, &mut self.frame)?;
         self.pending.clear();
+        if let Some(parts) = &mut self.parts {
+            parts.push(FramePart { length: self.frame.len() as u64, sha256: Digest::of(&self.frame) });
+        }
         self.stored.write_all(&self.frame)
     }
 }

@@ -1,12 +1,10 @@
 //! What Odoo's own tables say in a copy.
 
-use std::collections::HashSet;
-
+use super::at_source::AtSource;
 use super::{RestoredCopy, were};
 use crate::backup_files::BackupFiles;
 use crate::error::Error;
-use crate::manifest::{AttachmentContent, FilestoreFindings};
-use crate::manifest::{Check, Notes, Subject};
+use crate::manifest::{AttachmentContent, Check, Notes, Subject};
 use crate::odoo::{OdooFacts, attachments, is_series, odoo_facts};
 use crate::postgres::Session;
 use crate::text::counted;
@@ -16,6 +14,7 @@ pub(super) async fn check(
     copy: &RestoredCopy<'_>,
     session: &Session,
     files: &BackupFiles,
+    at_source: &AtSource,
 ) -> Result<Vec<Check>, Error> {
     let mut checks = Vec::new();
     if let Some(odoo) = &copy.manifest.odoo {
@@ -24,7 +23,7 @@ pub(super) async fn check(
         checks.push(check_users(found.as_ref().and_then(|found| found.internal_users), odoo.internal_users));
     }
     if let Some(content) = &copy.manifest.attachments {
-        checks.push(check_attachments(session, content, files, &copy.manifest.filestore.findings).await?);
+        checks.push(check_attachments(session, content, files, at_source).await?);
     }
     Ok(checks)
 }
@@ -92,7 +91,7 @@ async fn check_attachments(
     session: &Session,
     expected: &AttachmentContent,
     files: &BackupFiles,
-    at_source: &FilestoreFindings,
+    at_source: &AtSource,
 ) -> Result<Check, Error> {
     let (mut lines, inventory) = attachments(session).await?;
     let read = tokio::io::copy(&mut lines, &mut tokio::io::sink()).await;
@@ -111,16 +110,25 @@ async fn check_attachments(
             findings.add(format!("{what}: the copy has {found}, and {} backed up", were(expected)));
         }
     }
-    let unreadable = at_source.unreadable.iter().filter_map(|line| line.split_once(": ")).map(|(path, _)| path);
-    let lost = at_source.missing.iter().chain(&at_source.deleted).chain(&at_source.skipped);
-    let lost: HashSet<&str> = lost.map(String::as_str).chain(unreadable).collect();
+    let mut unclear = 0;
     for (name, _) in named.iter() {
         if files.get(&name).is_some() {
             continue;
         }
         let name = name.to_string();
-        let notes = if lost.contains(name.as_str()) { &mut known } else { &mut findings };
+        let notes = match at_source.lacked(&name) {
+            Some(true) => &mut known,
+            Some(false) => &mut findings,
+            None => {
+                unclear += 1;
+                continue;
+            }
+        };
         notes.add(format!("{name} is referenced by an attachment but not in the backup"));
+    }
+    if unclear > 0 && findings.is_none() {
+        let lacking = format!("{} not in the backup", counted(unclear, "referenced file"));
+        return Ok(at_source.skipped(Subject::Attachments, &lacking));
     }
     let of_backup = counted(counts.files.saturating_sub(known.count), "file");
     let summary = format!("{}, with {of_backup} of the backup", counted(counts.rows, "attachment"));

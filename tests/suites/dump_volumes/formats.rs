@@ -2,24 +2,16 @@
 
 use std::fs;
 
-use harness::project::{INSTANCE, Project};
+use harness::project::{INSTANCE, Project, set_format_1};
 use serde_json::json;
 
 use super::{assert_restores, id, initialised, now, object};
-
-/// Makes a repository one of format 1, as an earlier version creates it.
-fn set_format_1(repository: &std::path::Path) {
-    let path = repository.join("repository.json");
-    let text = fs::read_to_string(&path).unwrap();
-    assert!(text.contains("\"format\": 2"), "{text}");
-    fs::write(path, text.replace("\"format\": 2", "\"format\": 1")).unwrap();
-}
 
 #[tokio::test]
 async fn upgraded_repository_holds_both_formats() {
     let project = Project::start().await;
     let program = initialised(&project).await;
-    set_format_1(&project.repository());
+    project.set_format_1();
     let guide = project.repository().join("RESTORE.txt");
     fs::write(&guide, "# Restore by hand\n\nAn earlier text.\n").unwrap();
     let first = now(&program, 0, &[]).await;
@@ -57,7 +49,7 @@ async fn upgraded_repository_holds_both_formats() {
 async fn operators_guide_is_kept() {
     let project = Project::start().await;
     let program = initialised(&project).await;
-    set_format_1(&project.repository());
+    project.set_format_1();
     let guide = project.repository().join("RESTORE.txt");
     fs::write(&guide, "Call Anna.\n").unwrap();
     let warned = program.run(["upgrade"]).await.expect_code(3);

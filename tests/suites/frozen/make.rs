@@ -1,9 +1,10 @@
-//! Created `tests/frozen/format-1` once. It is kept as a record, and as the base for creating one
-//! of a later format.
+//! Created `tests/frozen/format-2` once, and in an earlier version `tests/frozen/format-1`. It is
+//! kept as a record, and as the base for creating one of a later format.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use harness::cli::OdooBackup;
 use harness::odoo::OdooShape;
@@ -100,8 +101,10 @@ async fn current_format_repository_is_created() {
     fs::create_dir(&folder).unwrap();
     let mut making = Making::begin().await;
 
-    // The first, and a full proof of it.
+    // The first is of format 1, with a full proof of it.
+    making.project.set_format_1();
     let first = making.now(0, |_| {}).await;
+    making.run(&["upgrade"], 0).await;
     making.run(&["restore", "--to", "staging", "--verify", "full"], 0).await;
 
     // A day later: new files, deleted files, a second version. The operator pins it.
@@ -123,7 +126,9 @@ async fn current_format_repository_is_created() {
 
     // One that a repair quarantines.
     let lost = making.now(0, |_| {}).await;
-    fs::write(making.object(&lost, "database.dump.zst"), "short").unwrap();
+    let own_volume = "find . -name 'database-*.zst' ! -name '*.index.zst' -exec sh -c 'printf short >\"$1\"' sh {} \\;";
+    let lost_folder = making.object(&lost, ".");
+    assert!(Command::new("sh").arg("-c").arg(own_volume).current_dir(lost_folder).status().unwrap().success());
     making.run(&["repair"], 3).await;
     making.made.pop();
 

@@ -3,10 +3,11 @@
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 
+use engine::stream::Fingerprint;
 use harness::project::INSTANCE;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::forge::{Forge, GIB, MIB};
+use super::forge::{Forge, GIB, MIB, compressed};
 
 const LIST: &[&str] = &["list"];
 const SHOW: &[&str] = &["show", "latest"];
@@ -163,10 +164,10 @@ async fn manifest_with_many_names_is_refused() {
         // Thirty megabytes.
         let names: Vec<&str> = vec![name; 30_000_000 / (name.len() + 3)];
         let mut manifest = forge.manifest();
-        manifest["filestore"]["findings"] = json!({"unreferenced": 0});
+        manifest["filestore"]["findings"] = json!({"unreferenced": 7777});
         let text = serde_json::to_string(&manifest).unwrap();
         let names = serde_json::to_string(&names).unwrap();
-        let text = text.replace(r#""unreferenced":0"#, &format!(r#""unreferenced":0,"{list}":{names}"#));
+        let text = text.replace(r#""unreferenced":7777"#, &format!(r#""unreferenced":0,"{list}":{names}"#));
         forge.put_manifest_bytes(text.as_bytes());
         let commands = [CHECK, LIST, SHOW, STATUS, NOW, PRUNE, RESTORE];
         forge.try_case(&format!("30 MB of {list}"), "a list of names is longer than it can be", &commands).await;
@@ -286,6 +287,50 @@ async fn thousands_of_small_documents_are_survived() {
     }
 }
 
+/// Replaces the list of findings, and how many of them the manifest states.
+async fn put_findings(forge: &Forge, findings: &[(&str, &str)], counts: Value) {
+    let lines: String =
+        findings.iter().map(|(kind, name)| format!("{}\n", json!({"finding": kind, "name": name}))).collect();
+    forge.put_object("/filestore/found/list", &compressed(lines.as_bytes()).await, Fingerprint::of(lines.as_bytes()));
+    forge.change(|manifest| manifest["filestore"]["found"]["counts"] = counts);
+}
+
+#[tokio::test]
+async fn lying_lists_of_findings_are_named() {
+    let forge = Forge::start().await;
+    let long = "x".repeat(70_000);
+    for (case, findings, counts, said) in [
+        (
+            "more",
+            &[("damaged", "ab/abc"); 2][..],
+            json!({"damaged": 1}),
+            "it lists more files than the manifest states",
+        ),
+        ("fewer", &[("damaged", "ab/abc")], json!({"damaged": 2}), "it lists fewer files than the manifest states"),
+        (
+            "another kind",
+            &[("missing", "ab/abc")],
+            json!({"damaged": 1}),
+            "it lists more files than the manifest states",
+        ),
+        ("an unknown kind", &[("eaten", "ab/abc")], json!({}), "unknown variant `eaten`"),
+        ("a long line", &[("damaged", long.as_str())], json!({"damaged": 1}), "longer than"),
+    ] {
+        forge.renew();
+        put_findings(&forge, findings, counts).await;
+        let shown = forge.run(case, SHOW).await;
+        assert!(shown.code == Some(0) && shown.stderr.contains(said), "{case}: {shown:?}");
+        let made = forge.run(case, NOW).await;
+        assert!(made.code == Some(3) && made.stderr.contains(said), "{case}: {made:?}");
+    }
+    forge.renew();
+    forge.change(|manifest| manifest["filestore"]["found"]["counts"]["damaged"] = json!(1 << 30));
+    forge.try_case("more findings than its list has bytes", "do not fit", &[CHECK, SHOW, NOW]).await;
+    forge.renew();
+    forge.change(|manifest| manifest["filestore"]["findings"] = json!({"unreferenced": 0}));
+    forge.try_case("findings of both formats", "is not of format 2", &[CHECK, SHOW, NOW]).await;
+}
+
 #[tokio::test]
 async fn hostile_text_is_escaped() {
     let forge = Forge::start().await;
@@ -297,9 +342,9 @@ async fn hostile_text_is_escaped() {
         forge.change(|manifest| {
             *manifest.pointer_mut(pointer).unwrap() = json!(hostile);
             manifest["warnings"] = json!([hostile]);
-            manifest["filestore"]["findings"]["unreadable"] = json!([hostile]);
             manifest["imported"] = json!({"file": hostile, "imported_at": "2026-11-21T02:00:03Z", "odoo": hostile});
         });
+        put_findings(&forge, &[("unreadable", hostile)], json!({"unreadable": 1})).await;
         let pin = json!({"note": hostile, "pinned_at": "2026-11-21T02:00:03Z"}).to_string();
         forge.put(&format!("{INSTANCE}/pins/{}.json", forge.id), pin.as_bytes());
         let commands = [LIST, SHOW, CHECK, STATUS, PRUNE, NOW, &["-v", "restore", "--to", "staging", "--dry-run"]];

@@ -33,6 +33,10 @@ impl Forge {
     pub(super) async fn start() -> Self {
         let shape = OdooShape { attachments: 20, filestore_bytes: 200_000, ..OdooShape::default() };
         let project = Project::with(ProjectOptions { source: Source::Shape(shape), ..ProjectOptions::default() }).await;
+        // No attachment names it: a finding.
+        let unnamed = project.filestore().join("zz");
+        fs::create_dir(&unnamed).unwrap();
+        fs::write(unnamed.join("unnamed"), b"x").unwrap();
         let wrapper = project.path("limited");
         let script = format!(
             "#!/bin/sh\nulimit -v {ADDRESS_SPACE}\nexec {} \"$@\"\n",

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use tokio::io::AsyncReadExt;
 
 use super::*;
-use crate::filestore::{Bounds, frames, list_again, made_up, read_list};
+use crate::filestore::{Bounds, ListLine, frames, list_again, made_up, read_lines, read_list};
 use crate::stream::{Packed, body_of};
 
 const MIB: usize = 1024 * 1024;
@@ -13,6 +13,8 @@ struct Made {
     bytes: Vec<u8>,
     fingerprints: (Fingerprint, Fingerprint),
     listed: Vec<ListedFile>,
+    /// The list with its zstd frames.
+    lines: Vec<ListLine>,
 }
 
 async fn written(volume: Encoded<WrittenVolume>) -> io::Result<Made> {
@@ -23,10 +25,11 @@ async fn written(volume: Encoded<WrittenVolume>) -> io::Result<Made> {
     let mut list = Vec::new();
     value.list.body.read_to_end(&mut list).await?;
     let bounds = Bounds { files: value.files, bytes: value.bytes };
-    let listed =
-        read_list(zstd::decode_all(list.as_slice())?.as_slice(), bounds).collect::<io::Result<Vec<ListedFile>>>()?;
+    let list = zstd::decode_all(list.as_slice())?;
+    let listed = read_list(list.as_slice(), bounds).collect::<io::Result<Vec<ListedFile>>>()?;
+    let lines = read_lines(list.as_slice(), bounds).collect::<io::Result<Vec<ListLine>>>()?;
     assert_eq!((value.files, value.bytes), (listed.len() as u64, listed.iter().map(|file| file.size).sum()));
-    Ok(Made { bytes, fingerprints: (plain, stored), listed })
+    Ok(Made { bytes, fingerprints: (plain, stored), listed, lines })
 }
 
 /// Returns files of all kinds: empty ones, long ones that need several frames, and one whose name
@@ -44,7 +47,14 @@ fn files() -> BTreeMap<String, Vec<u8>> {
 async fn reduced(made: &Made, bytes: Vec<u8>, wanted: impl Fn(&str) -> bool) -> io::Result<Made> {
     let wanted = made.listed.iter().filter(|file| wanted(&file.path));
     let wanted = wanted.map(|file| (file.path.clone(), file.clone())).collect();
-    written(reduce(body_of(bytes), made.fingerprints, wanted, Level::default(), Task::default())).await
+    written(reduce(
+        body_of(bytes),
+        made.fingerprints,
+        wanted,
+        (Level::default(), ListForm::FramesAndFiles),
+        Task::default(),
+    ))
+    .await
 }
 
 #[tokio::test]
@@ -66,11 +76,16 @@ async fn reduced_volume_contains_only_wanted_files() {
     }
     // Batched as in a backup: four small files, then those that are too large to share a frame, and
     // the last.
-    let sizes: Vec<_> = frames(small.listed.clone()).unwrap().iter().map(|frame| frame.files.len()).collect();
+    let sizes: Vec<_> = frames(small.lines.clone()).unwrap().iter().map(|frame| frame.files.len()).collect();
     assert_eq!(sizes, [4, 1, 1, 2]);
     let bounds = Bounds { files: 8, bytes: small.listed.iter().map(|file| file.size).sum() };
     let again = list_again(small.bytes.as_slice(), bounds).unwrap();
-    assert_eq!((again.0, again.1), (small.listed.clone(), small.fingerprints.1));
+    assert_eq!((again.0, again.1), (small.lines.clone(), small.fingerprints.1));
+    let parts = small.lines.iter().filter_map(|line| match line {
+        ListLine::Part(part) => Some(part.length),
+        ListLine::File(_) => None,
+    });
+    assert_eq!(parts.sum::<u64>(), small.fingerprints.1.size);
     for less in [Bounds { files: 7, ..bounds }, Bounds { bytes: bounds.bytes - 1, ..bounds }] {
         assert!(list_again(small.bytes.as_slice(), less).is_err(), "{less:?}");
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::AsyncReadExt;
 
 use super::*;
-use crate::filestore::{Batches, Ledger, Limits, ListedFile, write_volume};
+use crate::filestore::{Batches, Ledger, Limits, ListForm, ListedFile, write_volume};
 use crate::progress::Task;
 use crate::stream::{Encoded, Fingerprint, Level};
 
@@ -28,8 +28,14 @@ async fn volumes(root: &Path, limits: Limits) -> io::Result<Vec<Stored>> {
     let mut volumes = Vec::new();
     loop {
         let Some(first) = batches.lock().unwrap().next_batch()? else { return Ok(volumes) };
-        let (bytes, written) =
-            read(write_volume(first, batches.clone(), limits, Level::default(), Task::default())).await?;
+        let (bytes, written) = read(write_volume(
+            first,
+            batches.clone(),
+            limits,
+            (Level::default(), ListForm::FramesAndFiles),
+            Task::default(),
+        ))
+        .await?;
         let (list, ()) = read(written.list).await?;
         volumes.push(Stored { bytes, files: written.files, length: written.bytes, list: listed(&list) });
     }
@@ -243,8 +249,13 @@ async fn changed_large_file_keeps_volume_readable() {
         fs::write(&path, random(SIZE)).unwrap();
         let batches = begun(folder.path()).unwrap();
         let first = batches.lock().unwrap().next_batch().unwrap().unwrap();
-        let Encoded { mut body, outcome } =
-            write_volume(first, batches.clone(), Limits::default(), Level::default(), Task::default());
+        let Encoded { mut body, outcome } = write_volume(
+            first,
+            batches.clone(),
+            Limits::default(),
+            (Level::default(), ListForm::FramesAndFiles),
+            Task::default(),
+        );
         let mut bytes = vec![0; 100];
         body.read_exact(&mut bytes).await.unwrap();
         // Much less than the file is in memory at once: the producer waits in the middle of it
@@ -268,7 +279,13 @@ async fn replaced_file_is_noted_as_unreadable() {
     let first = batches.lock().unwrap().next_batch().unwrap().unwrap();
     fs::remove_file(&path).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    let volume = write_volume(first, batches.clone(), Limits::default(), Level::default(), Task::default());
+    let volume = write_volume(
+        first,
+        batches.clone(),
+        Limits::default(),
+        (Level::default(), ListForm::FramesAndFiles),
+        Task::default(),
+    );
     let (_, written) = read(volume).await.unwrap();
     assert_eq!(written.files, 0);
     let ledger = std::mem::take(&mut batches.lock().unwrap().ledger);

@@ -48,7 +48,8 @@ impl OwnClaim {
         times: Times,
     ) -> Result<Self, RepositoryError> {
         let renewed = Instant::now();
-        store.put(&key, body(&claim)?, Mode::CreateNew).await?;
+        // Its name is random.
+        store.put(&key, body(&claim)?, Mode::CreateAbsent).await?;
         let modified = match store.head(&key).await? {
             Some(object) => object.modified,
             None => return Err(lost(&claim, GONE).into()),
@@ -64,10 +65,11 @@ impl OwnClaim {
         state.modified.checked_add(passed).unwrap_or(state.modified)
     }
 
-    /// Tells all waiting processes that this claim holds the lock.
+    /// Tells all waiting processes that this claim, which was just listed, holds the lock.
     pub(super) async fn announce(&self) -> Result<(), RepositoryError> {
-        self.state.lock().await.claim.held = true;
-        self.renew().await
+        let mut state = self.state.lock().await;
+        state.claim.held = true;
+        self.store_again(&mut state, Instant::now()).await
     }
 
     /// Renews the claim. If this returns `Ok`, no process has taken it over.
@@ -81,6 +83,10 @@ impl OwnClaim {
         if self.store.head(&self.key).await?.is_none() {
             return Err(self.lose(&state.claim, GONE).into());
         }
+        self.store_again(&mut state, began).await
+    }
+
+    async fn store_again(&self, state: &mut State, began: Instant) -> Result<(), RepositoryError> {
         self.store.put(&self.key, body(&state.claim)?, Mode::Replace).await?;
         let Some(object) = self.store.head(&self.key).await? else {
             return Err(self.lose(&state.claim, GONE).into());

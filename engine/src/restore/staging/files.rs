@@ -45,7 +45,7 @@ async fn restore_volume(
     task: &Task,
 ) -> Result<Unpacked, Error> {
     let (merged, into, task) = (merged.clone(), into.clone(), task.clone());
-    let unpacked = repository.read(&volume.object, move |archive| {
+    let unpacked = repository.read_guarded(&volume.object, merged.frames(index), move |archive| {
         unpack(archive, &into, &task, |path, size| merged.takes(path, index, size))
     });
     Ok(unpacked.await?)

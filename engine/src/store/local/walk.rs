@@ -37,7 +37,7 @@ impl Walk {
         Self { root, start: Some(prefix), levels: Vec::new() }
     }
 
-    /// Starts in the prefix's folder, or with the prefix itself.
+    /// Starts in the prefix's folder.
     fn begin(&mut self, prefix: Option<Key>) -> Result<(), StoreErrorKind> {
         present(&self.root)?;
         let Some(prefix) = prefix else {
@@ -46,10 +46,7 @@ impl Walk {
         let path = self.root.join(prefix.as_str());
         match path.symlink_metadata() {
             Ok(metadata) if metadata.is_dir() => self.enter(&format!("{prefix}/")),
-            Ok(_) => {
-                self.levels.push(vec![prefix.to_string()].into_iter());
-                Ok(())
-            }
+            Ok(_) => Ok(()),
             Err(error) if is_absent(&error) => Ok(()),
             Err(error) => Err(write::kind(&path, error)),
         }

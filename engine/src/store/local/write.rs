@@ -53,7 +53,7 @@ fn write_file(
     consent: &Consent,
 ) -> Result<u64, StoreErrorKind> {
     // The rename below decides. This check only spares the producer's work.
-    if mode == Mode::CreateNew && path.symlink_metadata().is_ok() {
+    if mode.creates() && path.symlink_metadata().is_ok() {
         return Err(StoreErrorKind::AlreadyExists);
     }
     let failed = |error| kind(path, error);
@@ -73,10 +73,10 @@ fn write_file(
         }
     }
     file.flush(path).map_err(failed)?;
-    let taken = if mode == Mode::Replace { Taken::Replace } else { Taken::Refuse };
+    let taken = if mode.creates() { Taken::Refuse } else { Taken::Replace };
     match consent.commit(|| file.rename(path, taken)).ok_or_else(abandoned)? {
         Ok(_) => {}
-        Err(refused) if mode == Mode::CreateNew && refused.kind() == io::ErrorKind::AlreadyExists => {
+        Err(refused) if mode.creates() && refused.kind() == io::ErrorKind::AlreadyExists => {
             return Err(StoreErrorKind::AlreadyExists);
         }
         Err(refused) => return Err(kind(path, refused)),

@@ -66,32 +66,19 @@ struct Listing<'a> {
 
 /// What to request next, when everything received was yielded.
 enum Next {
-    /// The object whose key is the prefix itself.
-    Itself(Key),
     Page(Option<String>),
     Nothing,
 }
 
 pub(super) fn list(store: &Inner, prefix: Option<Key>) -> impl Stream<Item = Result<Object, StoreErrorKind>> + Send {
-    let listing = Listing {
-        store,
-        order: Reorder::new(prefix.as_ref()),
-        ready: VecDeque::new(),
-        next: prefix.clone().map_or(Next::Page(None), Next::Itself),
-        prefix,
-    };
+    let listing =
+        Listing { store, order: Reorder::new(prefix.as_ref()), ready: VecDeque::new(), next: Next::Page(None), prefix };
     stream::try_unfold(listing, |mut listing| async move {
         loop {
             if let Some(object) = listing.ready.pop_front() {
                 return Ok(Some((object, listing)));
             }
             match std::mem::replace(&mut listing.next, Next::Nothing) {
-                // With its slash, the prefix below finds a folder without its neighbours. Without
-                // it, `a/b` would find `a/bc`.
-                Next::Itself(key) => {
-                    listing.ready.extend(listing.store.head(&key).await?);
-                    listing.next = Next::Page(None);
-                }
                 Next::Page(token) => listing.page(token).await?,
                 Next::Nothing => return Ok(None),
             }
@@ -102,6 +89,7 @@ pub(super) fn list(store: &Inner, prefix: Option<Key>) -> impl Stream<Item = Res
 impl Listing<'_> {
     async fn page(&mut self, token: Option<String>) -> Result<(), StoreErrorKind> {
         let store = self.store;
+        // With its slash, it is a folder without its neighbours. Without it, `a/b` would find `a/bc`.
         let folder = self.prefix.as_ref().map_or_else(|| store.prefix.clone(), |key| format!("{}/", store.name(key)));
         let request = store.client.list_objects_v2().bucket(&store.bucket).prefix(folder);
         let page = request.set_continuation_token(token.clone()).send().await.map_err(|error| store.kind(error))?;

@@ -143,7 +143,7 @@ impl Upload {
         self.sent.sort_unstable_by_key(CompletedPart::part_number);
         // Ceph RGW and Garage ignore the condition of this request. So this checks once more after
         // the long upload.
-        if self.attempt.mode == Mode::CreateNew && self.store.look(&self.attempt.key).await?.is_some() {
+        if self.attempt.mode.creates() && self.store.look(&self.attempt.key).await?.is_some() {
             return Err(StoreErrorKind::AlreadyExists);
         }
         let mut outcome = Ok(());
