@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::AsyncReadExt;
 
 use super::*;
-use crate::filestore::{Batches, Ledger, Limits, ListForm, ListedFile, write_volume};
+use crate::filestore::{Batches, Bounds, Ledger, Limits, ListForm, ListedFile, read_list, write_volume};
 use crate::progress::Task;
 use crate::stream::{Encoded, Fingerprint, Level};
 
@@ -52,9 +52,8 @@ async fn read<T>(mut encoded: Encoded<T>) -> io::Result<(Vec<u8>, T)> {
 }
 
 fn listed(list: &[u8]) -> Vec<ListedFile> {
-    let text = zstd::decode_all(list).unwrap();
-    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+    let any = Bounds { files: 1000, bytes: 1 << 40 };
+    read_list(zstd::decode_all(list).unwrap().as_slice(), any).collect::<io::Result<_>>().unwrap()
 }
 
 fn fill(root: &Path, files: &[(&str, Vec<u8>)]) {
