@@ -66,16 +66,17 @@ pub(super) async fn previous(earlier: &Earlier<'_>) -> Result<Previous, Error> {
     let removed = manifest.filestore.removed.as_ref().filter(intact).cloned();
     let mut reread = false;
     let findings = manifest.filestore.list_of_findings().filter(intact).cloned();
-    let FilestoreFindings { damaged, rescued, missing, .. } = match earlier.repository.findings(manifest).await.map_err(Error::from) {
-        Ok(findings) => findings,
-        Err(error) if error.is_damage() => {
-            reread = manifest.filestore.counts_of_findings().damaged > 0;
-            let then = if reread { "; every file is read again" } else { "" };
-            warnings.push(format!("{}{then}", explain(&error)));
-            FilestoreFindings::default()
-        }
-        Err(error) => return Err(error),
-    };
+    let FilestoreFindings { damaged, rescued, missing, .. } =
+        match earlier.repository.findings(manifest).await.map_err(Error::from) {
+            Ok(findings) => findings,
+            Err(error) if error.is_damage() => {
+                reread = manifest.filestore.counts_of_findings().damaged > 0;
+                let then = if reread { "; every file is read again" } else { "" };
+                warnings.push(format!("{}{then}", explain(&error)));
+                FilestoreFindings::default()
+            }
+            Err(error) => return Err(error),
+        };
     // A damaged file that was recovered from an earlier backup is stored intact.
     let suspect = damaged.into_iter().filter(|path| !rescued.contains(path)).collect();
     let missing = missing.into_iter().collect();
