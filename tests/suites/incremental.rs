@@ -13,6 +13,8 @@ use harness::odoo_backup;
 use harness::project::{INSTANCE, Project, TARGET};
 use serde_json::Value;
 
+use crate::main_job::damage::flip_a_bit;
+
 async fn initialised(project: &Project) -> OdooBackup {
     let program = odoo_backup!(project.config());
     program.run(["init"]).await.success();
@@ -102,6 +104,36 @@ async fn each_day_restores_exactly_its_files() {
         assert!(unexpected.is_empty(), "{id}: {unexpected:?}");
         remove_target(&project);
     }
+}
+
+#[tokio::test]
+async fn damaged_findings_excuse_nothing() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let file = project.filestore().join(files(&project).remove(0));
+    fs::write(&file, "not what its name says").unwrap();
+    let first = now(&program, 3, &[]).await;
+    let list = project.repository().join(INSTANCE).join(first["id"].as_str().unwrap()).join("findings.zst");
+    flip_a_bit(&list);
+
+    // Dump and files are intact. Whether the file was damaged before is not known.
+    let restored = program.run(["restore", "--to", TARGET, "--verify", "full", "--json"]).await.success().json();
+    let checks = restored["verification"]["checks"].as_array().unwrap();
+    let of_files = checks.iter().find(|check| check["subject"] == "files").unwrap();
+    assert_eq!(of_files["outcome"], "skipped", "{of_files}");
+    let summary = of_files["summary"].as_str().unwrap();
+    assert!(summary.starts_with("1 file damaged in the copy, and the list of what was already wrong"), "{summary}");
+    let shown = program.run(["show", "latest", "--json"]).await.success();
+    assert!(shown.stderr.contains("findings.zst"), "{}", shown.stderr);
+    let shown = shown.json();
+    let filestore = &shown["filestore"];
+    assert_eq!((&filestore["findings"], &filestore["finding_counts"]["damaged"]), (&Value::Null, &1.into()));
+
+    // The next backup cannot know which files were damaged, so it reads all of them.
+    let run = program.run(["now"]).await.expect_code(3);
+    assert!(run.stderr.contains("; every file is read again"), "{}", run.stderr);
+    let next = program.run(["show", "latest", "--json"]).await.success().json();
+    assert_eq!(next["filestore"]["finding_counts"]["damaged"], 1, "{next}");
 }
 
 #[tokio::test]

@@ -251,7 +251,8 @@ impl FilestoreContent {
         }
     }
 
-    /// Returns the names. `None` in format 2: [`crate::repository::Repository::findings`] reads them.
+    /// Returns the names. `None` in format 2, where they are in the list; see
+    /// [`crate::repository::Repository::findings`].
     pub fn names_of_findings(&self) -> Option<&FilestoreFindings> {
         self.findings.as_ref()
     }

@@ -12,7 +12,8 @@ use crate::store::Key;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BeforeChain {
     pub(super) backup: BackupId,
-    /// The volume of the chain's full dump. Reading it back is enough. `None` if no backup needs it.
+    /// The volume of the chain's full dump. Reading it back is enough. `None` if no backup needs
+    /// it.
     pub(super) volume: Option<Key>,
 }
 

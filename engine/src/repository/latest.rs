@@ -298,8 +298,8 @@ enum Among {
 }
 
 impl Manifest {
-    /// Returns whether a restore needs the object. It does not need the lists of tables, attachments
-    /// and findings.
+    /// Returns whether a restore needs the object. It does not need the lists of tables,
+    /// attachments and findings.
     fn is_restored_from(&self, key: &Key) -> bool {
         let tables = self.database.rows.as_ref().map(|rows| &rows.list.key);
         let attachments = self.attachments.as_ref().map(|attachments| &attachments.list.key);

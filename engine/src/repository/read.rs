@@ -73,7 +73,7 @@ impl Repository {
         decoded(object, body, read).await
     }
 
-    /// Does the same as [`Self::read`], but compares each of the object's zstd frames with its digest
+    /// Does the same as [`Self::read`], but compares each zstd frame of the object with its digest
     /// before it is decompressed.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ impl<R: Read> Read for Guarded<R> {
             self.next += 1;
         }
         match &self.frame[self.passed..] {
-            // After the last frame, whoever reads finds out whether more follows.
+            // After the last frame, the reader finds out whether more follows.
             [] => self.inner.read(buf),
             rest => {
                 let length = rest.len().min(buf.len());
@@ -84,9 +84,9 @@ mod tests {
     #[test]
     fn no_byte_of_wrong_frame_passes() {
         for (stored, before) in [
-            (&b"first secomd"[..], &b"first "[..]),
-            (b"fierst secon", b""),
-            (b"first secon", b"first "),
+            (&b"first changed"[..], &b"first "[..]),
+            (b"Another second", b""),
+            (b"first seco", b"first "),
             (b"first ", b"first "),
             (b"", b""),
         ] {

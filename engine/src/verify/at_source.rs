@@ -27,7 +27,7 @@ impl AtSource {
         let read = copy.repository.without_cache().findings(copy.manifest).await;
         let found = match read.map_err(Error::from) {
             Ok(found) => found,
-            // Dump and files are intact all the same, and a restore must not fail because of a list.
+            // Dump and files are intact, and a restore must not fail because of a list.
             Err(error) if error.is_damage() => return Ok(Self::Unknown(explain(&error).to_string())),
             Err(error) => return Err(error),
         };

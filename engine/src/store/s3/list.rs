@@ -89,7 +89,7 @@ pub(super) fn list(store: &Inner, prefix: Option<Key>) -> impl Stream<Item = Res
 impl Listing<'_> {
     async fn page(&mut self, token: Option<String>) -> Result<(), StoreErrorKind> {
         let store = self.store;
-        // With its slash, it is a folder without its neighbours. Without it, `a/b` would find `a/bc`.
+        // With its slash, it is a folder without its neighbours: `a/b` would find `a/bc`.
         let folder = self.prefix.as_ref().map_or_else(|| store.prefix.clone(), |key| format!("{}/", store.name(key)));
         let request = store.client.list_objects_v2().bucket(&store.bucket).prefix(folder);
         let page = request.set_continuation_token(token.clone()).send().await.map_err(|error| store.kind(error))?;

@@ -49,8 +49,8 @@ impl Attempt {
     /// Returns the values of `If-None-Match` to try in order: `*` first, and none if the server
     /// does not know the header.
     ///
-    /// Backblaze B2 answers 501 to that header; there, only the HEAD before the put, or the caller's
-    /// listing, protects existing objects.
+    /// Backblaze B2 answers 501 to that header; there, only the HEAD before the put, or the
+    /// caller's listing, protects existing objects.
     pub(super) fn conditions(&self) -> &'static [Option<&'static str>] {
         match self.mode {
             Mode::CreateNew | Mode::CreateAbsent => &[Some("*"), None],
