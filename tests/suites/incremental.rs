@@ -117,7 +117,7 @@ async fn damaged_findings_excuse_nothing() {
     flip_a_bit(&list);
 
     // Dump and files are intact. Whether the file was damaged before is not known.
-    let restored = program.run(["restore", "--to", TARGET, "--verify", "full", "--json"]).await.success().json();
+    let restored = program.run(["restore", "--to", TARGET, "--verify", "full", "--json"]).await.expect_code(3).json();
     let checks = restored["verification"]["checks"].as_array().unwrap();
     let of_files = checks.iter().find(|check| check["subject"] == "files").unwrap();
     assert_eq!(of_files["outcome"], "skipped", "{of_files}");
