@@ -45,7 +45,7 @@ soak: tools ## Measure memory from 100 MB to 2 GB, on a folder and on S3, and wi
 	cargo test --locked --release -p odoo-backup --test end_to_end scale:: -- --include-ignored --nocapture --test-threads=1
 
 FUZZ_SECONDS ?= 600
-FUZZ_TARGETS ?= manifest lists dump_lists tar archive splitter odoo_conf config
+FUZZ_TARGETS ?= manifest lists dump_lists tar archive splitter odoo_conf config signatures sealed
 
 fuzz: ## Fuzz each parser for FUZZ_SECONDS (600); FUZZ_TARGETS names some of them
 	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz

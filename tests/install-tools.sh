@@ -31,6 +31,8 @@ if [ "$for_demo" != demo ]; then
     need python3 python3
     need unzip unzip
     need faketime faketime
+    need ssh-keygen openssh-client
+    need age age
     # Not in the PATH of every user.
     [ -x /usr/sbin/pgbouncer ] || need pgbouncer pgbouncer
     python3 -m pip --version >/dev/null 2>&1 || python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"

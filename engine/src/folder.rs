@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-pub use atomic::{Durability, Taken, Unnamed, write_atomically};
+pub use atomic::{Durability, Taken, Unnamed, write_atomically, write_new};
 pub use beneath::OpenFolder;
 pub(crate) use beneath::{EntryKind, EntryStat};
 pub(crate) use mounts::file_system_of;

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use jiff::tz::TimeZone;
+
 use crate::dump::{Base, Lengths, VolumeSize, needs, read_index, read_map};
 use crate::filestore::{Bounds, list_again, read_files, read_list};
 use crate::manifest::{
@@ -10,6 +12,8 @@ use crate::manifest::{
 };
 use crate::odoo::Attachment;
 use crate::odoo::conf::OdooConf;
+use crate::seal::{Identities, Recipients, open};
+use crate::sign::{Claim, Namespace, Signers};
 use crate::stream::records;
 
 /// Parses a manifest, and computes everything that depends on an accepted one.
@@ -92,4 +96,37 @@ pub fn splitter(bytes: &[u8]) {
 /// Parses an odoo.conf.
 pub fn odoo_conf(bytes: &[u8]) {
     let _ = OdooConf::parse(Path::new("/etc/odoo.conf"), bytes, None);
+}
+
+/// Parses a signers file, or the signature of a document; the first byte chooses which.
+pub fn signatures(bytes: &[u8]) {
+    const SIGNERS: &[u8] = include_bytes!("../../fuzz/found/signatures/signers");
+    let Some((kind, bytes)) = bytes.split_first() else { return };
+    let claim = Claim { namespace: Namespace::Manifest, instance: "shop", at: None, bytes: b"manifest" };
+    let signers = Signers::parse(if kind % 2 == 0 { bytes } else { &SIGNERS[1..] }, &TimeZone::UTC);
+    let Ok(signers) = signers else { return };
+    let verdict = signers.judge(&claim, Some(bytes));
+    assert!(!verdict.to_string().contains('\u{1b}'));
+}
+
+/// Parses a sealed object, a list of recipients or an identity file; the first byte chooses which.
+pub fn sealed(bytes: &[u8]) {
+    // The key of the specification's own tests: 32 bytes of 0x42.
+    const KEY: &str = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
+    let Some((kind, bytes)) = bytes.split_first() else { return };
+    let path = Path::new("/root/recovery.key");
+    if kind % 3 == 0 {
+        let Ok(with) = Identities::parse(path, KEY) else { panic!("the key is one") };
+        let Ok(content) = open(bytes, &with, 1 << 16) else { return };
+        assert!(content.len() < bytes.len());
+        return;
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if kind % 3 == 1 {
+        let Ok(recipients) = Recipients::parse(text.lines()) else { return };
+        let again = Recipients::parse(recipients.iter().map(ToString::to_string));
+        assert_eq!(again.ok().as_ref(), Some(&recipients));
+        return;
+    }
+    let _ = Identities::parse(path, text);
 }

@@ -1,11 +1,15 @@
 //! Small files of this machine that operators write: configurations, passwords, certificates.
 
-use std::fs::File;
+mod private;
+
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::fs::OFlags;
+
+pub use private::{PrivateFileError, read_private};
 
 /// Anything larger is none of these.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -16,6 +20,22 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 /// # Errors
 /// Those of the operating system; [`io::ErrorKind::InvalidInput`] where it is not such a file.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    read_with_metadata(path).map(|(bytes, _)| bytes)
+}
+
+/// Does the same as [`read`], and returns owner and permissions of what was read.
+pub(crate) fn read_with_metadata(path: &Path) -> io::Result<(Vec<u8>, Metadata)> {
+    let (file, metadata) = open(path)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it has more than {LARGEST} bytes")));
+    }
+    Ok((bytes, metadata))
+}
+
+/// Opens a file that [`read`] accepts.
+fn open(path: &Path) -> io::Result<(File, Metadata)> {
     let is_handed_over = ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder));
     let flags = if is_handed_over { OFlags::empty() } else { OFlags::NONBLOCK };
     let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
@@ -26,12 +46,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !metadata.is_file() && !is_handed_over {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file, but a pipe or a device"));
     }
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it has more than {LARGEST} bytes")));
-    }
-    Ok(bytes)
+    Ok((file, metadata))
 }
 
 /// Reads text, as [`read`] does.

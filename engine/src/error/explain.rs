@@ -9,6 +9,8 @@ use crate::filestore::FilestoreError;
 use crate::odoo::{AnonymizeError, NeutralizeError};
 use crate::postgres::PostgresError;
 use crate::repository::RepositoryError;
+use crate::seal::{RecipientsError, SealError};
+use crate::sign::{SignError, SignersError};
 use crate::store::StoreError;
 use crate::stream::Mismatch;
 
@@ -79,7 +81,7 @@ const DAMAGED: &str = "run `odoo-backup check --read-data` to see what is damage
 
 fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
     let of_verb = as_verbs(error);
-    let hints: [Option<String>; 10] = [
+    let hints: [Option<String>; 14] = [
         of_verb.and_then(Error::hint),
         error.downcast_ref::<RepositoryError>().and_then(RepositoryError::hint),
         error.downcast_ref::<StoreError>().and_then(StoreError::hint),
@@ -89,6 +91,10 @@ fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
         error.downcast_ref::<AnonymizeError>().and_then(AnonymizeError::hint),
         error.downcast_ref::<RestoreError>().and_then(RestoreError::hint),
         error.downcast_ref::<ImportError>().and_then(ImportError::hint),
+        error.downcast_ref::<SealError>().and_then(SealError::hint),
+        error.downcast_ref::<RecipientsError>().map(RecipientsError::hint),
+        error.downcast_ref::<SignError>().and_then(SignError::hint),
+        error.downcast_ref::<SignersError>().and_then(SignersError::hint),
         (error.is::<Mismatch>() || error.is::<DamagedVolume>()).then(|| DAMAGED.into()),
     ];
     hints.into_iter().flatten().next()

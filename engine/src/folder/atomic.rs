@@ -147,6 +147,26 @@ pub fn write_atomically(
     file.keep(path, Taken::Replace, durability)
 }
 
+/// Writes a complete file under a name that must be free. Any number of processes may try at once;
+/// one of them succeeds.
+///
+/// # Errors
+/// Those of the operating system and of `write`; [`io::ErrorKind::AlreadyExists`] if the name is
+/// taken. An existing file is never changed.
+pub fn write_new(
+    path: &Path,
+    durability: Durability,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<File> {
+    // Links count as well: the name is not free, wherever they lead.
+    if path.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let mut file = Unnamed::begin(folder_of(path), ".tmp-")?;
+    write(file.file())?;
+    file.keep(path, Taken::Refuse, durability)
+}
+
 /// Gives a temporary file its name, if that is free.
 fn rename_to_new(file: NamedTempFile, path: &Path) -> io::Result<File> {
     let refused = match file.persist_noclobber(path) {
@@ -230,5 +250,19 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&path).unwrap(), "first");
         assert_eq!(names(folder.path()), ["export.zip"]);
+    }
+
+    #[test]
+    fn new_file_replaces_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, link] = ["signing.key", "link"].map(|name| folder.path().join(name));
+        let write = |path: &Path| write_new(path, Durability::Flushed, |file| file.write_all(b"first"));
+        write(&path).unwrap();
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        for taken in [&path, &link] {
+            assert_eq!(write(taken).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

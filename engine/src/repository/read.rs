@@ -12,6 +12,7 @@ use crate::dump::DamagedVolume;
 use crate::filestore::FilestoreError;
 use crate::manifest::StoredObject;
 use crate::progress::Task;
+use crate::seal::SealError;
 use crate::store::{Key, StoreError, StoreErrorKind, read_document};
 use crate::stream::{Body, ChunkReader, DecodeReader, FramePart, Guarded, Malformed, Mismatch, body_of, consume};
 
@@ -210,6 +211,9 @@ pub(crate) fn says_damaged(error: &(dyn Error + 'static)) -> Option<bool> {
     }
     if let Some(filestore) = error.downcast_ref::<FilestoreError>() {
         return Some(!matches!(filestore, FilestoreError::Io { .. }));
+    }
+    if let Some(sealed) = error.downcast_ref::<SealError>() {
+        return Some(sealed.is_of_object());
     }
     let is_damage = error.is::<Mismatch>()
         || error.is::<Malformed>()

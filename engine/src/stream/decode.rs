@@ -1,11 +1,12 @@
-//! Decodes a stored object: fingerprint, decompress, fingerprint, and compare before the end is
-//! reported.
+//! Decodes a stored object: fingerprint, open if it is sealed, decompress, fingerprint, and compare
+//! before the end is reported.
 
 use std::io::{self, BufReader, Read};
 
 use super::produce::transform;
 use super::{Body, CHUNK, Digest, DigestReader, Fingerprint, Plain, copy};
 use crate::progress::Task;
+use crate::seal::{Identities, OpenReader};
 
 /// What was read differs from what was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,10 +54,11 @@ pub(crate) enum Mismatch {
     },
 }
 
-/// Reads the plain bytes of a stored zstd object. Never reads more stored or plain bytes than the
-/// fingerprints say. The end is reported only once both fingerprints match; otherwise the last read
-/// fails with [`io::ErrorKind::InvalidData`] and a [`Mismatch`] inside. After a failure every
-/// further read fails.
+/// Reads the plain bytes of a stored zstd object, which may be sealed. Never reads more stored or
+/// plain bytes than the fingerprints say. The end is reported only once both fingerprints match;
+/// otherwise the last read fails with [`io::ErrorKind::InvalidData`] and a [`Mismatch`] inside. A
+/// sealed object that has the right stored bytes and cannot be opened fails with a `SealError`
+/// inside. After a failure every further read fails.
 pub struct DecodeReader<R: Read> {
     state: State<R>,
     plain: Fingerprint,
@@ -70,21 +72,35 @@ enum State<R: Read> {
     Failed,
 }
 
-type Decoding<R> = DigestReader<Plain<BufReader<DigestReader<Limited<R>>>>>;
+type Decoding<R> = DigestReader<Plain<BufReader<Stored<DigestReader<Limited<R>>>>>>;
 
 impl<R: Read> DecodeReader<R> {
     /// Starts to read `stored_bytes`, with the fingerprints of the plain and of the stored bytes.
     pub fn new(stored_bytes: R, plain: Fingerprint, stored: Fingerprint) -> io::Result<Self> {
-        let decoder = Plain::new(DigestReader::new(Limited::new(stored_bytes, stored.size)))?;
+        Self::start(stored_bytes, None, plain, stored)
+    }
+
+    /// Does the same as [`Self::new`] for a sealed object, which one of these keys must open.
+    pub fn sealed(stored_bytes: R, with: Identities, plain: Fingerprint, stored: Fingerprint) -> io::Result<Self> {
+        Self::start(stored_bytes, Some(with), plain, stored)
+    }
+
+    fn start(stored_bytes: R, sealed: Option<Identities>, plain: Fingerprint, stored: Fingerprint) -> io::Result<Self> {
+        let digested = DigestReader::new(Limited::new(stored_bytes, stored.size));
+        let source = match sealed {
+            Some(with) => Stored::Sealed(Box::new(OpenReader::new(digested, with))),
+            None => Stored::Open(digested),
+        };
+        let decoder = Plain::new(source)?;
         Ok(Self { state: State::Reading(Box::new(DigestReader::new(decoder))), plain, stored })
     }
 
     /// Reads the rest of the stored bytes, and returns what differs in all of them.
     fn compare(&self, reader: Decoding<R>, goes_on: bool) -> io::Result<Option<Mismatch>> {
         let found = reader.fingerprint();
-        let mut source = reader.into_inner().into_source();
+        let mut source = reader.into_inner().into_source().into_inner().into_digested()?;
         io::copy(&mut source, &mut io::sink())?;
-        let found_stored = source.get_ref().fingerprint();
+        let found_stored = source.fingerprint();
         Ok(if found_stored != self.stored {
             Some(Mismatch::Stored { expected: self.stored, found: found_stored })
         } else if goes_on {
@@ -122,7 +138,11 @@ impl<R: Read> Read for DecodeReader<R> {
             Err(_) => false,
         };
         let State::Reading(decoder) = std::mem::replace(&mut self.state, State::Failed) else { return result };
-        if decoder.get_ref().source_failed() {
+        let failed = match decoder.get_ref().source().get_ref() {
+            Stored::Open(_) => decoder.get_ref().source_failed(),
+            Stored::Sealed(reader) => reader.source_failed(),
+        };
+        if failed {
             // A source that failed reports its own error, not what it says when asked again.
             return result.map(|_| 0);
         }
@@ -138,6 +158,30 @@ impl<R: Read> Read for DecodeReader<R> {
                 self.state = State::Ended;
                 Ok(0)
             }
+        }
+    }
+}
+
+/// What zstd reads: the stored bytes, or what is sealed in them.
+enum Stored<R> {
+    Open(R),
+    Sealed(Box<OpenReader<R>>),
+}
+
+impl<R: Read> Stored<R> {
+    fn into_digested(self) -> io::Result<R> {
+        match self {
+            Self::Open(digested) => Ok(digested),
+            Self::Sealed(reader) => reader.into_source().ok_or_else(|| io::Error::other("the object is still read")),
+        }
+    }
+}
+
+impl<R: Read> Read for Stored<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Open(digested) => digested.read(buf),
+            Self::Sealed(reader) => reader.read(buf),
         }
     }
 }
@@ -176,6 +220,15 @@ impl<R: Read> Read for Limited<R> {
 pub fn decode(body: Body, plain: Fingerprint, stored: Fingerprint, task: Task) -> Body {
     transform(body, CHUNK, move |source, out| {
         let mut reader = DecodeReader::new(task.reader(source), plain, stored)?;
+        copy(&mut reader, out, &mut vec![0; CHUNK]).map(drop)
+    })
+    .0
+}
+
+/// Does the same as [`decode`] for a sealed object, which one of these keys must open.
+pub fn decode_sealed(body: Body, with: Identities, plain: Fingerprint, stored: Fingerprint, task: Task) -> Body {
+    transform(body, CHUNK, move |source, out| {
+        let mut reader = DecodeReader::sealed(task.reader(source), with, plain, stored)?;
         copy(&mut reader, out, &mut vec![0; CHUNK]).map(drop)
     })
     .0

@@ -8,7 +8,7 @@
 //! A stored byte passes these stages in this order:
 //!
 //! ```text
-//! pg_dump | filestore walk → plain SHA-256 → zstd → stored SHA-256 → store
+//! pg_dump | filestore walk → plain SHA-256 → zstd → [age →] stored SHA-256 → store
 //! ```
 //!
 //! When it is read, it passes them in reverse. Each digest is compared before the end of the stream
@@ -23,6 +23,7 @@ mod guarded;
 mod plain;
 mod produce;
 mod records;
+mod seal;
 
 use std::io::{self, Read, Write};
 use std::pin::Pin;
@@ -31,7 +32,7 @@ use tokio::io::AsyncRead;
 
 pub(crate) use consume::{ChunkReader, consume};
 pub(crate) use decode::{DecodeReader, Mismatch};
-pub use decode::{decode, verified};
+pub use decode::{decode, decode_sealed, verified};
 pub(crate) use digest::Running;
 pub use digest::{Digest, Fingerprint};
 pub(crate) use digest::{DigestReader, DigestWriter};
@@ -47,6 +48,7 @@ pub(crate) use produce::transform;
 pub(crate) use produce::{ChunkWriter, produce};
 pub(crate) use records::Malformed;
 pub use records::records;
+pub use seal::seal;
 
 /// A stream of bytes. `Ok` at the end means that the producer succeeded; a failed producer ends the
 /// stream with `Err`.

@@ -37,6 +37,11 @@ impl<R: BufRead> Plain<R> {
         self.0.get_ref().failed
     }
 
+    /// Returns the source.
+    pub(crate) fn source(&self) -> &R {
+        &self.0.get_ref().inner
+    }
+
     /// Returns the source, positioned after what was decompressed.
     pub(crate) fn into_source(self) -> R {
         self.0.finish().inner
