@@ -60,8 +60,7 @@ impl<R: Read> OpenReader<R> {
         }
         match &mut self.state {
             State::Reading(reader) => Ok(reader),
-            // A reader that asks again must not see a clean end after an error.
-            _ => Err(SealError::Io(io::Error::other("the sealed object could not be read"))),
+            _ => Err(after_failure()),
         }
     }
 
@@ -128,6 +127,9 @@ impl<R: Read + Seek> OpenReader<R> {
     /// # Errors
     /// As for reading; [`SealError::Truncated`] if the content ends before
     pub fn go_to(&mut self, position: u64) -> io::Result<()> {
+        if let State::Failed = self.state {
+            return Err(after_failure().into());
+        }
         if position >= LARGEST {
             return self.fail(SealError::Truncated);
         }
@@ -152,6 +154,11 @@ impl<R: Read + Seek> OpenReader<R> {
             _ => self.fail(SealError::Truncated),
         }
     }
+}
+
+/// A reader that asks again must not see a clean end after an error.
+fn after_failure() -> SealError {
+    SealError::Io(io::Error::other("the sealed object could not be read"))
 }
 
 /// Opens an object in memory that has at most `most` bytes.

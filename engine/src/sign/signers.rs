@@ -14,7 +14,7 @@ use super::key::fingerprint;
 use super::line::{self, Line};
 use super::verdict::{Distrust, Doubt, SignedBy, Verdict};
 use crate::small_file;
-use crate::text::{counted, one_line};
+use crate::text::one_line;
 
 /// The limits of a signers file: more than any company has, and read in a moment.
 const LARGEST_FILE: usize = 256 * 1024;
@@ -157,8 +157,8 @@ impl Signers {
             problems.push(Problem { line: 0, what: "it names no key, so every backup would be untrusted".into() });
         }
         if problems.len() > MOST_PROBLEMS {
-            let more = problems.split_off(MOST_PROBLEMS).len() as u64;
-            problems.push(Problem { line: 0, what: format!("and {} more", counted(more, "problem")) });
+            let more = problems.split_off(MOST_PROBLEMS).len();
+            problems.push(Problem { line: 0, what: format!("and {more} more") });
         }
         if problems.is_empty() { Ok(Self(signers)) } else { Err(problems) }
     }

@@ -158,7 +158,7 @@ fn empty_and_huge_files_are_refused() {
     assert!(problems(&"#\n".repeat(200_000))[0].what.contains("more than"));
     assert!(problems(&format!("# {}\n", "a".repeat(5000)))[0].what.contains("longer than"));
     let many = problems(&"shop\n".repeat(100));
-    assert_eq!((many.len(), many[20].what.as_str()), (21, "and 80 more problems"));
+    assert_eq!((many.len(), many[20].what.as_str()), (21, "and 80 more"));
     let not_utf8 = Signers::parse(b"shop \xff\n", &TimeZone::UTC).unwrap_err();
     assert_eq!(not_utf8[0].to_string(), "line 1: it is not UTF-8");
 }

@@ -4,7 +4,7 @@
 use std::io::{self, BufReader, Read};
 
 use super::produce::transform;
-use super::{Body, CHUNK, Digest, DigestReader, Fingerprint, Plain, copy};
+use super::{Body, CHUNK, Digest, DigestReader, Fingerprint, FramePart, Guarded, Plain, copy};
 use crate::progress::Task;
 use crate::seal::{Identities, OpenReader};
 
@@ -80,15 +80,28 @@ impl<R: Read> DecodeReader<R> {
         Self::start(stored_bytes, None, plain, stored)
     }
 
-    /// Does the same as [`Self::new`] for a sealed object, which one of these keys must open.
-    pub fn sealed(stored_bytes: R, with: Identities, plain: Fingerprint, stored: Fingerprint) -> io::Result<Self> {
-        Self::start(stored_bytes, Some(with), plain, stored)
+    /// Does the same as [`Self::new`] for a sealed object, which one of the keys must open. Each zstd
+    /// frame in it is compared with its digest before it is decompressed, if `frames` has any: all
+    /// who can write to the repository can seal other bytes to the same keys.
+    pub(crate) fn sealed(
+        stored_bytes: R,
+        keys: Identities,
+        frames: Vec<FramePart>,
+        plain: Fingerprint,
+        stored: Fingerprint,
+    ) -> io::Result<Self> {
+        Self::start(stored_bytes, Some((keys, frames)), plain, stored)
     }
 
-    fn start(stored_bytes: R, sealed: Option<Identities>, plain: Fingerprint, stored: Fingerprint) -> io::Result<Self> {
+    fn start(
+        stored_bytes: R,
+        sealed: Option<(Identities, Vec<FramePart>)>,
+        plain: Fingerprint,
+        stored: Fingerprint,
+    ) -> io::Result<Self> {
         let digested = DigestReader::new(Limited::new(stored_bytes, stored.size));
         let source = match sealed {
-            Some(with) => Stored::Sealed(Box::new(OpenReader::new(digested, with))),
+            Some((keys, frames)) => Stored::Sealed(Box::new(Guarded::new(OpenReader::new(digested, keys), frames))),
             None => Stored::Open(digested),
         };
         let decoder = Plain::new(source)?;
@@ -140,7 +153,7 @@ impl<R: Read> Read for DecodeReader<R> {
         let State::Reading(decoder) = std::mem::replace(&mut self.state, State::Failed) else { return result };
         let failed = match decoder.get_ref().source().get_ref() {
             Stored::Open(_) => decoder.get_ref().source_failed(),
-            Stored::Sealed(reader) => reader.source_failed(),
+            Stored::Sealed(reader) => reader.source().source_failed(),
         };
         if failed {
             // A source that failed reports its own error, not what it says when asked again.
@@ -165,14 +178,16 @@ impl<R: Read> Read for DecodeReader<R> {
 /// What zstd reads: the stored bytes, or what is sealed in them.
 enum Stored<R> {
     Open(R),
-    Sealed(Box<OpenReader<R>>),
+    Sealed(Box<Guarded<OpenReader<R>>>),
 }
 
 impl<R: Read> Stored<R> {
     fn into_digested(self) -> io::Result<R> {
         match self {
             Self::Open(digested) => Ok(digested),
-            Self::Sealed(reader) => reader.into_source().ok_or_else(|| io::Error::other("the object is still read")),
+            Self::Sealed(reader) => {
+                reader.into_source().into_source().ok_or_else(|| io::Error::other("the object is still read"))
+            }
         }
     }
 }
@@ -225,10 +240,10 @@ pub fn decode(body: Body, plain: Fingerprint, stored: Fingerprint, task: Task) -
     .0
 }
 
-/// Does the same as [`decode`] for a sealed object, which one of these keys must open.
-pub fn decode_sealed(body: Body, with: Identities, plain: Fingerprint, stored: Fingerprint, task: Task) -> Body {
+/// Does the same as [`decode`] for a sealed object, which one of the keys must open.
+pub fn decode_sealed(body: Body, keys: Identities, plain: Fingerprint, stored: Fingerprint, task: Task) -> Body {
     transform(body, CHUNK, move |source, out| {
-        let mut reader = DecodeReader::sealed(task.reader(source), with, plain, stored)?;
+        let mut reader = DecodeReader::sealed(task.reader(source), keys, Vec::new(), plain, stored)?;
         copy(&mut reader, out, &mut vec![0; CHUNK]).map(drop)
     })
     .0

@@ -23,6 +23,16 @@ impl<R: Read> Guarded<R> {
         Self { inner, parts, next: 0, frame: Vec::new(), passed: 0 }
     }
 
+    /// Returns the stored bytes.
+    pub(super) fn source(&self) -> &R {
+        &self.inner
+    }
+
+    /// Returns the stored bytes, positioned after what was read of them.
+    pub(super) fn into_source(self) -> R {
+        self.inner
+    }
+
     fn read_frame(&mut self, part: FramePart) -> io::Result<()> {
         self.frame.clear();
         self.passed = 0;

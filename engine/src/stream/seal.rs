@@ -27,14 +27,16 @@ pub fn seal<T: Send + 'static>(encoded: Encoded<T>, to: Recipients) -> Encoded<T
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::io::{self, Read};
 
     use tokio::io::AsyncReadExt;
 
     use super::*;
     use crate::progress::Task;
-    use crate::seal::{Identities, Identity, SealError};
-    use crate::stream::{Fingerprint, Level, Mismatch, Outcome, body_of, decode_sealed, encode, produce};
+    use crate::seal::{Identities, Identity, SealError, open};
+    use crate::stream::{
+        DecodeReader, Digest, Fingerprint, FramePart, Level, Mismatch, Outcome, body_of, decode_sealed, encode, produce,
+    };
 
     struct Sealed {
         bytes: Vec<u8>,
@@ -97,6 +99,28 @@ mod tests {
         let key = Identity::generate();
         let (mine, theirs) = (sealed(b"mine", &key).await, sealed(b"theirs!", &key).await);
         let found: Mismatch = cause(decoded(&theirs.bytes, &mine, &key).await);
+        assert!(matches!(found, Mismatch::Stored { .. } | Mismatch::StoredLonger { .. }), "{found}");
+    }
+
+    /// What another writer sealed does not reach zstd, whatever the digest of the whole says later.
+    #[tokio::test]
+    async fn frame_is_compared_before_zstd() {
+        let key = Identity::generate();
+        let (mine, theirs) = (sealed(b"mine", &key).await, sealed(b"them", &key).await);
+        let keys = Identities::of([key.clone()]);
+        let zstd = open(&mine.bytes, &keys, 1000).unwrap();
+        let frames = vec![FramePart { length: zstd.len() as u64, sha256: Digest::of(&zstd) }];
+        let read = |object: &Sealed, stored: Fingerprint| {
+            let reader =
+                DecodeReader::sealed(object.bytes.as_slice(), keys.clone(), frames.clone(), mine.plain, stored);
+            let mut plain = Vec::new();
+            reader.unwrap().read_to_end(&mut plain).map(|_| plain)
+        };
+        assert_eq!(read(&mine, mine.stored).unwrap(), b"mine");
+        // Even if the manifest had the digest of the whole object.
+        let found: Mismatch = cause(read(&theirs, theirs.stored));
+        assert!(matches!(found, Mismatch::Frame { number: 0, .. }), "{found}");
+        let found: Mismatch = cause(read(&theirs, mine.stored));
         assert!(matches!(found, Mismatch::Stored { .. } | Mismatch::StoredLonger { .. }), "{found}");
     }
 

@@ -58,7 +58,8 @@ fn program_verifies_our_signature() {
         assert!(!verify(instance, namespace, file).status.success(), "{instance} {namespace} {file}");
     }
     let found = ssh_keygen(folder, &["-Y", "find-principals", "-f", "signers", "-s", "signature"], "manifest.json");
-    assert_eq!(succeeded(&found).trim(), "shop*,!shop-test");
+    // A line for each pattern, or one for all, by version.
+    assert_eq!(succeeded(&found).trim().replace('\n', ","), "shop*,!shop-test");
 }
 
 #[test]
