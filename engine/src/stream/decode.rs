@@ -80,9 +80,9 @@ impl<R: Read> DecodeReader<R> {
         Self::start(stored_bytes, None, plain, stored)
     }
 
-    /// Does the same as [`Self::new`] for a sealed object, which one of the keys must open. Each zstd
-    /// frame in it is compared with its digest before it is decompressed, if `frames` has any: all
-    /// who can write to the repository can seal other bytes to the same keys.
+    /// Does the same as [`Self::new`] for a sealed object, which one of the keys must open. Each
+    /// zstd frame in it is compared with its digest before it is decompressed, if `frames` has any:
+    /// all who can write to the repository can seal other bytes to the same keys.
     pub(crate) fn sealed(
         stored_bytes: R,
         keys: Identities,
