@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 
-use crate::dump::{Base, Lengths, VolumeSize, needs, read_index, read_map};
+use crate::dump::{Continued, Lengths, VolumeSize, needs, read_index, read_map};
 use crate::filestore::{Bounds, list_again, read_files, read_list};
 use crate::manifest::{
     FilestoreFindings, FindingCounts, Manifest, manifest_digests, read_checksums, removed_paths, table_rows,
@@ -62,9 +62,9 @@ pub fn dump_lists(bytes: &[u8]) {
         assert!(needs(&segments, &volumes).iter().all(|needed| *needed <= lengths.plain));
         return;
     }
-    let Ok(index) = read_index(bytes, lengths) else { return };
-    let mut base = Base::after(1, index.chunker, index.key);
-    assert!(base.add(1, bytes, lengths).is_ok());
+    if read_index(bytes, lengths).is_ok() {
+        assert!(Continued::after(1).add(1, bytes, lengths).is_ok());
+    }
 }
 
 /// Parses a volume's tar archive, plain and as it is stored.
