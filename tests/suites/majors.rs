@@ -9,7 +9,7 @@ use std::path::Path;
 use harness::compare::{assert_same_content, assert_same_tree};
 use harness::odoo_backup;
 use harness::postgres::{Binaries, Cluster, ClusterOptions};
-use harness::project::{Project, ProjectOptions, Source, TARGET, TARGET_KEYS};
+use harness::project::{INSTANCE, Project, ProjectOptions, Source, TARGET, TARGET_KEYS};
 
 /// Returns the versions to test with, oldest first. Prints to stderr which of the supported ones
 /// are missing.
@@ -101,6 +101,33 @@ async fn newest_clients_handle_older_server() {
         return;
     };
     restores_into_all(&project_on(older).await, &Binaries::find(Some(newest)), [older, newest].into_iter()).await;
+}
+
+/// The new pg_dump writes another header, and its rows are known.
+#[tokio::test]
+async fn chain_continues_with_another_pg_dump() {
+    let majors = majors();
+    let (Some(&oldest), Some(&newest)) = (majors.first(), majors.last().filter(|newest| **newest > majors[0])) else {
+        eprintln!("skipped: only one version of PostgreSQL is installed");
+        return;
+    };
+    let (project, target) = (project_on(oldest).await, Cluster::with(&cluster(newest)));
+    let mut made = Vec::new();
+    for (clients, rows) in [(oldest, "1"), (newest, "2")] {
+        write_config(&project, Binaries::find(Some(clients)).folder(), &target);
+        let program = odoo_backup!(project.config());
+        if made.is_empty() {
+            program.run(["init"]).await.success();
+        }
+        project.cluster().execute(INSTANCE, &format!("UPDATE res_partner SET name = '{rows}' WHERE id = 1"));
+        let now = program.run(["now", "--json"]).await.success().json();
+        made.push(now["backups"][0]["database"].clone());
+    }
+    let bytes = |backup: usize, field: &str| made[backup][field].as_u64().unwrap();
+    assert_eq!((bytes(0, "volumes"), bytes(1, "volumes")), (1, 2), "{made:?}");
+    assert!(bytes(1, "new_bytes") * 2 < bytes(1, "dump_bytes"), "{made:?}");
+    odoo_backup!(project.config()).run(["restore", "--to", "staging"]).await.success();
+    assert_same_content(project.database(), target.database(TARGET)).await;
 }
 
 #[tokio::test]
