@@ -8,7 +8,7 @@ TEST_THREADS ?= $(shell echo $$(( 2 * $$(nproc) )))
 .PHONY: help build dist test majors demo play play-stop soak fuzz mutants bench bench-daemon lint deny tools
 
 help: ## Say what there is to make
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 build: ## Build the program: target/release/odoo-backup
 	cargo build --locked --release -p odoo-backup

@@ -24,7 +24,7 @@ isolate() { # script
             bin=${CARGO_TARGET_DIR:-$root/target}/demo
         fi
         bin=$(cd "$bin" && pwd)
-        exec env -i ODOO_BACKUP_DEMO=1 BIN="$bin" PATH="$bin:$PATH" TERM="${TERM:-dumb}" LANG=C.UTF-8 \
+        exec env -i ODOO_BACKUP_DEMO=1 BIN="$bin" PATH="$bin:$PATH" TERM="${TERM:-dumb}" LANG=C.UTF-8 PAGER=cat \
             TMPDIR="${TMPDIR:-/tmp}" KEEP="${KEEP:-}" ${ODOO_BACKUP_TEST_PG_BIN:+ODOO_BACKUP_TEST_PG_BIN="$ODOO_BACKUP_TEST_PG_BIN"} \
             bash "$1"
     fi
