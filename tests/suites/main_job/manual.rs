@@ -80,7 +80,7 @@ pub(super) fn slug(heading: &str) -> String {
 
 /// Types that carry hints, and where the hints are shown. Add a new type here and show its hint
 /// there.
-const HINTS: [(&str, &str, &str); 26] = [
+const HINTS: [(&str, &str, &str); 33] = [
     ("retention", "Hold", "engine/src/prune.rs"),
     ("retention", "PlanError", "engine/src/error.rs"),
     ("retention", "PolicyError", "config/src/retention.rs"),
@@ -94,6 +94,14 @@ const HINTS: [(&str, &str, &str); 26] = [
     ("engine", "AnonymizeError", "engine/src/error/explain.rs"),
     ("engine", "RestoreError", "engine/src/error/explain.rs"),
     ("engine", "ImportError", "engine/src/error/explain.rs"),
+    ("engine", "SealError", "engine/src/error/explain.rs"),
+    ("engine", "RecipientsError", "engine/src/error/explain.rs"),
+    ("engine", "Refused", "engine/src/seal/recipient.rs"),
+    ("engine", "SignError", "engine/src/error/explain.rs"),
+    ("engine", "SignersError", "engine/src/error/explain.rs"),
+    // No verb asks for a verdict yet.
+    ("engine", "Distrust", "engine/src/sign/verdict.rs"),
+    ("engine", "Doubt", "engine/src/sign/verdict.rs"),
     ("engine", "HookError", "engine/src/error.rs"),
     ("engine", "LockError", "engine/src/repository/mod.rs"),
     ("engine", "OtherDatabase", "engine/src/error.rs"),

@@ -11,6 +11,7 @@ use harness::cli::OdooBackup;
 use harness::odoo_backup;
 use harness::postgres::SUPERUSER;
 use harness::project::Project;
+use serde_json::Value;
 
 /// A database of the restoring role that must not change.
 const VICTIM: &str = "victim";
@@ -57,7 +58,9 @@ fn forge(project: &Project, dump: &[u8]) {
         fs::write(folder.join(name), content).unwrap();
     };
     let stored = zstd(&["-cq"], dump);
-    let mut manifest: Manifest = serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+    let mut document: Value = serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+    document["filestore"].as_object_mut().unwrap().remove("found");
+    let mut manifest: Manifest = serde_json::from_value(document).unwrap();
     // A reader of format 2 takes backups of format 1, so an attacker need not write an index.
     let key = manifest.backup().object("database.dump.zst");
     let object = StoredObject { key, plain: Fingerprint::of(dump), stored: Fingerprint::of(&stored) };
