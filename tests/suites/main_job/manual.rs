@@ -80,7 +80,7 @@ pub(super) fn slug(heading: &str) -> String {
 
 /// Types that carry hints, and where the hints are shown. Add a new type here and show its hint
 /// there.
-const HINTS: [(&str, &str, &str); 33] = [
+const HINTS: [(&str, &str, &str); 34] = [
     ("retention", "Hold", "engine/src/prune.rs"),
     ("retention", "PlanError", "engine/src/error.rs"),
     ("retention", "PolicyError", "config/src/retention.rs"),
@@ -98,6 +98,7 @@ const HINTS: [(&str, &str, &str); 33] = [
     ("engine", "RecipientsError", "engine/src/error/explain.rs"),
     ("engine", "Refused", "engine/src/seal/recipient.rs"),
     ("engine", "SignError", "engine/src/error/explain.rs"),
+    ("engine", "PrivateFileError", "engine/src/sign/key.rs"),
     ("engine", "SignersError", "engine/src/error/explain.rs"),
     // No verb asks for a verdict yet.
     ("engine", "Distrust", "engine/src/sign/verdict.rs"),
